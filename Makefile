@@ -1,0 +1,67 @@
+# divvy: make help lists what there is.
+SHELL := /bin/bash
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w \
+  -X main.version=$(VERSION) -X main.commit=$(COMMIT) \
+  -X github.com/grafana/alloy/syntax/internal/stdlib.Version=$(VERSION)
+export CGO_ENABLED ?= 0
+
+# Packages of the quick loop: all but the tests over real processes.
+PACKAGES = $(shell $(GO) list ./... | grep -v /e2e)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo check test race e2e fuzz bench update hooks fmt cover clean examples
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+build: ## build ./divvy
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o divvy ./cmd/divvy
+
+demo: build ## targets, a collector and a receiver in your terminal
+	./divvy demo $(DEMO)
+
+check: ## what a commit needs: format, vet, staticcheck, architecture, short tests
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt -w these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -short $(PACKAGES)
+
+race: ## short tests under the race detector (wants a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short $(PACKAGES)
+
+test: ## everything: check, race detector, fuzz corpora and a minute of fuzzing, real processes
+	@./.ci/install
+	$(MAKE) check
+	$(MAKE) race
+	$(GO) test $(PACKAGES)
+	$(MAKE) fuzz T=5s
+	$(MAKE) e2e
+
+e2e: build ## the built binary, driven from outside
+	$(GO) test -count=1 -timeout 30m -v ./e2e | grep -E '^(=== RUN|\s*--- |PASS|FAIL|ok|panic)|_test.go' ; exit $${PIPESTATUS[0]}
+
+fuzz: ## fuzz every reader of foreign bytes for T each (default 30s)
+	@./.ci/fuzz $(or $(T),30s)
+
+bench: ## divvy beside vmagent and Prometheus: one fleet, one sink, one table
+	./bench/run.sh
+
+update: ## rewrite golden files; read the diff before committing it
+	$(GO) test ./... -short -update
+
+cover: ## coverage of the quick loop, in cover.html
+	$(GO) test -short -coverprofile=cover.out $(PACKAGES)
+	$(GO) tool cover -html=cover.out -o cover.html
+
+hooks: ## run make check before every commit
+	git config core.hooksPath .githooks
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+clean: ## remove what was built
+	rm -rf divvy cover.out cover.html .cache bench/.cache
