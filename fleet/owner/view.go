@@ -1,11 +1,20 @@
 package owner
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // A View is who takes part in the cluster, and when. It is an immutable value;
 // a change makes another View. The zero View has no members and no owners.
+//
+// A node that restarted under its name may have two members in a View, the old
+// process and the new one; they have the same tokens and different windows.
 type View struct {
-	members []Member
+	members []Member // by name, then From
+	lives   []int    // lives[n]: index of the first member with the n-th name; one more at the end
+	ring    *ring
 }
 
 // A Member is one node during one life of its process.
@@ -16,17 +25,49 @@ type Member struct {
 }
 
 // Alone returns the View of a node that is a cluster of one.
-func Alone(name string) View { return View{members: []Member{{Name: name}}} }
+func Alone(name string) View { return NewView(Member{Name: name}) }
 
-// Members returns the members, by name.
+// NewView returns the View of members, in any order. Its ring is the one
+// that Grafana Alloy's nodes compute from the same names.
+func NewView(members ...Member) View {
+	v := View{members: slices.Clone(members)}
+	slices.SortFunc(v.members, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.From.Compare(b.From))
+	})
+	var names []string
+	for i, m := range v.members {
+		if len(names) == 0 || names[len(names)-1] != m.Name {
+			names = append(names, m.Name)
+			v.lives = append(v.lives, i)
+		}
+	}
+	v.lives = append(v.lives, len(v.members))
+	v.ring = newRing(names)
+	return v
+}
+
+// Members returns the members, by name and then by From. The slice is the
+// View's own.
 func (v View) Members() []Member { return v.members }
 
 // Owner returns the member that serves key's slot at t, or false if nobody
-// does.
+// does: clockwise from key, the first whose window contains t. So a member
+// that comes or goes takes or leaves its own keys and moves no other.
 func (v View) Owner(key Key, t time.Time) (Member, bool) {
-	for _, m := range v.members {
-		if m.serves(t) {
-			return m, true
+	if len(v.members) == 0 {
+		return Member{}, false
+	}
+	first := v.ring.successor(key)
+	for i := range v.ring.tokens {
+		at := first + i
+		if at >= len(v.ring.tokens) {
+			at -= len(v.ring.tokens)
+		}
+		name := v.ring.names[at]
+		for _, m := range v.members[v.lives[name]:v.lives[name+1]] {
+			if m.serves(t) {
+				return m, true
+			}
 		}
 	}
 	return Member{}, false
