@@ -1,0 +1,219 @@
+package testbed
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+)
+
+// get scrapes target n of f and returns the decompressed body.
+func get(t *testing.T, f *Fleet, n int, header ...string) (body []byte, contentType string) {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodGet, path(n), nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, req)
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d", w.Code)
+	}
+	var r io.Reader = w.Body
+	if w.Header().Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = z
+	}
+	body, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body, w.Header().Get("Content-Type")
+}
+
+// parse returns the values of an exposition by series, read by Prometheus.
+func parse(t *testing.T, body []byte, contentType string) map[string]float64 {
+	t.Helper()
+	p, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for {
+		entry, err := p.Next()
+		if err == io.EOF {
+			return values
+		}
+		if err != nil {
+			t.Fatalf("parse: %v\n%s", err, body[max(0, len(body)-300):])
+		}
+		if entry != textparse.EntrySeries {
+			continue
+		}
+		var lset labels.Labels
+		p.Labels(&lset)
+		_, _, v := p.Series()
+		if _, twice := values[lset.String()]; twice {
+			t.Fatalf("%s comes twice", lset)
+		}
+		values[lset.String()] = v
+	}
+}
+
+func TestEveryScrapeHasTheSameSeriesAndItsNumber(t *testing.T) {
+	f := func(cfg FleetConfig, header ...string) {
+		t.Helper()
+		fleet := NewFleet(cfg)
+		for seq := 1; seq <= 3; seq++ {
+			values := parse2(t, fleet, header...)
+			if len(values) != fleet.Series() {
+				t.Fatalf("%d series; want %d", len(values), fleet.Series())
+			}
+			if got := values[`{__name__="testbed_scrapes_total", target="t0000"}`]; got != float64(seq) {
+				t.Fatalf("scrape %d says that it is number %g", seq, got)
+			}
+		}
+	}
+	f(FleetConfig{})
+	f(FleetConfig{Series: 1})
+	f(FleetConfig{Series: 1000, Defective: 2})
+	f(FleetConfig{Gzip: true}, "Accept-Encoding", "gzip")
+	f(FleetConfig{OpenMetrics: true}, "Accept", "application/openmetrics-text")
+	f(FleetConfig{OpenMetrics: true, Gzip: true}, "Accept", "application/openmetrics-text", "Accept-Encoding", "gzip")
+}
+
+func parse2(t *testing.T, f *Fleet, header ...string) map[string]float64 {
+	t.Helper()
+	body, contentType := get(t, f, 0, header...)
+	return parse(t, body, contentType)
+}
+
+func TestValuesChangeAndLengthStays(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Targets: 2, Series: 1000})
+	first := parse2(t, fleet)
+	second := parse2(t, fleet)
+	changed := 0
+	for name, v := range first {
+		if second[name] != v {
+			changed++
+		}
+	}
+	if changed < 300 || changed > 500 {
+		t.Errorf("%d of 1000 values changed; want about 400", changed)
+	}
+	a, _ := get(t, fleet, 0)
+	b, _ := get(t, fleet, 1)
+	if bytes.Equal(a, b) {
+		t.Error("two targets show the same")
+	}
+}
+
+func TestChurnAndShuffledShowWhatTheySay(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Series: 200})
+	plain := parse2(t, fleet)
+	fleet.SetMode(0, Mode{Kind: Shuffled})
+	if got := parse2(t, fleet); len(got) != len(plain) {
+		t.Errorf("shuffled: %d series; want %d", len(got), len(plain))
+	}
+	fleet.SetMode(0, Mode{Kind: Churn})
+	a, b := parse2(t, fleet), parse2(t, fleet)
+	fresh := 0
+	for name := range b {
+		if _, old := a[name]; !old {
+			fresh++
+		}
+	}
+	if fresh != 20 {
+		t.Errorf("%d new series; want a tenth of 200", fresh)
+	}
+}
+
+func TestOnlyAnswersThatWereWrittenCount(t *testing.T) {
+	bed, err := Open(Config{Fleet: FleetConfig{Targets: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bed.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	bed.Fleet.SetMode(1, Mode{Kind: Down})
+	bed.Fleet.SetMode(2, Mode{Kind: Failing})
+	for i := range 3 {
+		resp, err := http.Get("http://" + bed.Addr() + path(i))
+		if err == nil {
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+		if (err != nil) != (i == 1) {
+			t.Errorf("target %d: %v", i, err)
+		}
+	}
+	if n := bed.Fleet.Answered(); n != 1 {
+		t.Errorf("%d scrapes were answered; want 1", n)
+	}
+}
+
+// A client that leaves frees the target, however hostile its mode.
+func TestHostileAnswersEndWithTheClient(t *testing.T) {
+	bed, err := Open(Config{Fleet: FleetConfig{Series: 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bed.Close()
+	client := &http.Client{Timeout: 300 * time.Millisecond}
+	defer client.CloseIdleConnections()
+	for _, k := range []Kind{Drip, Endless, Bomb, Garbage, Duplicate} {
+		bed.Fleet.SetMode(0, Mode{Kind: k})
+		resp, err := client.Get("http://" + bed.Addr() + path(0))
+		if err != nil {
+			t.Errorf("%s: %v", k, err)
+			continue
+		}
+		io.CopyN(io.Discard, resp.Body, 1<<20)
+		resp.Body.Close()
+	}
+	if n := bed.Fleet.Answered(); n != 0 {
+		t.Errorf("%d hostile answers were counted", n)
+	}
+}
+
+func TestTargetForgetsOnlyItsOldestScrapes(t *testing.T) {
+	tg := newTarget(FleetConfig{Series: 1}, 0)
+	const scrapes = 2*remembered + 10
+	for range scrapes {
+		seq, _ := tg.begin(time.Unix(1, 0))
+		tg.end(seq, seq%2 == 0)
+	}
+	list := tg.answered()
+	if first, last := list[0].Seq, list[len(list)-1].Seq; first > scrapes-remembered || last != scrapes {
+		t.Errorf("remembers %d to %d of %d", first, last, scrapes)
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	for _, zip := range []bool{false, true} {
+		b.Run(fmt.Sprintf("gzip=%t", zip), func(b *testing.B) {
+			fleet := NewFleet(FleetConfig{Series: 1000, Gzip: zip})
+			req := httptest.NewRequest(http.MethodGet, path(0), nil)
+			req.Header.Set("Accept-Encoding", "gzip")
+			for b.Loop() {
+				fleet.ServeHTTP(discard{http.Header{}}, req)
+			}
+		})
+	}
+}
+
+type discard struct{ h http.Header }
+
+func (d discard) Header() http.Header         { return d.h }
+func (d discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d discard) WriteHeader(int)             {}

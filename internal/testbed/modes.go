@@ -1,0 +1,218 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// A Mode is how a target behaves.
+type Mode struct {
+	Kind  Kind          // empty: OK
+	Delay time.Duration // before the answer begins; 0: at once
+}
+
+// A Kind is a way to answer a scrape.
+type Kind string
+
+// Ways to answer a scrape. Only those marked "counted" give an answer that a
+// collector is expected to deliver.
+const (
+	OK        Kind = "ok"        // counted: the same series every time
+	Churn     Kind = "churn"     // counted: a tenth of the series is new every time
+	Shuffled  Kind = "shuffled"  // counted: the lines come in another order every time
+	Down      Kind = "down"      // the connection is closed without an answer
+	Failing   Kind = "failing"   // status 500
+	Drip      Kind = "drip"      // one byte every 50 ms
+	Endless   Kind = "endless"   // a body without an end
+	Bomb      Kind = "bomb"      // 1 GiB of one line in a megabyte of gzip
+	Garbage   Kind = "garbage"   // bytes that are no exposition
+	Duplicate Kind = "duplicate" // the same series twice with different values
+)
+
+const (
+	textType        = "text/plain; version=0.0.4; charset=utf-8"
+	openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+	// zipVariants is how many differing bodies a target compresses ahead.
+	zipVariants = 4
+)
+
+// serve answers one scrape.
+func (t *target) serve(w http.ResponseWriter, r *http.Request) {
+	seq, mode := t.begin(time.Now())
+	answered := false
+	defer func() { t.end(seq, answered) }()
+	if !pause(r.Context(), mode.Delay) {
+		return
+	}
+	switch mode.Kind {
+	case OK, Churn, Shuffled, "":
+		answered = t.answer(w, r, seq, mode.Kind) == nil
+	case Down:
+		panic(http.ErrAbortHandler)
+	case Failing:
+		http.Error(w, "told to fail", http.StatusInternalServerError)
+	default:
+		w.Header().Set("Content-Type", textType)
+		t.misbehave(w, r, mode.Kind)
+	}
+}
+
+// pause waits for d and reports whether ctx still wants the answer.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d == 0 {
+		return true
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// answer writes a full exposition that ends in the count of scrapes.
+func (t *target) answer(w http.ResponseWriter, r *http.Request, seq uint64, k Kind) error {
+	t.render.Lock()
+	defer t.render.Unlock()
+	openMetrics := t.cfg.OpenMetrics && strings.Contains(r.Header.Get("Accept"), "openmetrics")
+	h := w.Header()
+	h.Set("Content-Type", textType)
+	if openMetrics {
+		h.Set("Content-Type", openMetricsType)
+	}
+	t.buf = t.buf[:0]
+	if k != Churn && k != Shuffled && t.cfg.Gzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		t.buf = append(t.buf, t.zip(seq)...)
+		t.buf = appendStored(t.buf, t.tail(nil, seq, openMetrics))
+	} else {
+		t.body.patch(seq)
+		t.buf = t.arrange(t.buf, seq, k)
+		t.buf = t.tail(t.buf, seq, openMetrics)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(t.buf)))
+	_, err := w.Write(t.buf)
+	return err
+}
+
+// tail appends the count of scrapes, in a family of its own.
+func (t *target) tail(dst []byte, seq uint64, openMetrics bool) []byte {
+	dst = append(dst, familyHead("testbed_scrapes_total", "counter", "Scrapes of this target.", t.cfg.OpenMetrics)...)
+	dst = fmt.Appendf(dst, "testbed_scrapes_total{target=%q} %d\n", t.name, seq)
+	if openMetrics {
+		dst = append(dst, "# EOF\n"...)
+	}
+	return dst
+}
+
+// arrange appends the body as kind k shows it.
+func (t *target) arrange(dst []byte, seq uint64, k Kind) []byte {
+	b := t.body
+	switch k {
+	case Churn:
+		dst = append(dst, b.text...)
+		for i := range len(b.lines) / 10 {
+			dst = fmt.Appendf(dst, "app_churn{build=\"%d\",number=\"%d\"} 1\n", seq, i)
+		}
+	case Shuffled:
+		order := rand.New(rand.NewPCG(seq, 0)).Perm(len(b.lines) - 1)
+		for _, i := range order {
+			line := b.text[b.lines[i]:b.lines[i+1]]
+			end := bytes.IndexByte(line, '\n') + 1 // without the next family's head
+			dst = append(dst, line[:end]...)
+		}
+	default:
+		dst = append(dst, b.text...)
+	}
+	return dst
+}
+
+// zip returns the body of scrape seq as one gzip member, out of a few that
+// are made once. It needs render.
+func (t *target) zip(seq uint64) []byte {
+	if t.zipped == nil {
+		for i := range zipVariants {
+			t.body.patch(uint64(i))
+			var out bytes.Buffer
+			z := gzip.NewWriter(&out)
+			z.Write(t.body.text)
+			z.Close()
+			t.zipped = append(t.zipped, out.Bytes())
+		}
+	}
+	return t.zipped[seq%zipVariants]
+}
+
+// appendStored appends text as a gzip member that is not compressed:
+//
+//	| header [10] | 1 | length uint16 | ^length | text | crc32 | length uint32 |
+//
+// A gzip file is a run of members, so that the part which changes with every
+// scrape follows a part that was compressed long before.
+func appendStored(dst, text []byte) []byte {
+	dst = append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1)
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(text)))
+	dst = binary.LittleEndian.AppendUint16(dst, ^uint16(len(text)))
+	dst = append(dst, text...)
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(text))
+	return binary.LittleEndian.AppendUint32(dst, uint32(len(text)))
+}
+
+// misbehave writes what no collector should swallow.
+func (t *target) misbehave(w http.ResponseWriter, r *http.Request, k Kind) {
+	switch k {
+	case Drip:
+		drip(w, r, t.body.text)
+	case Endless:
+		for i := 0; r.Context().Err() == nil; i++ {
+			if _, err := fmt.Fprintf(w, "endless{number=\"%d\"} 1\n", i); err != nil {
+				return
+			}
+		}
+	case Bomb:
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		io.CopyN(z, repeated("bomb{inside=\"gzip\"} 1\n"), 1<<30)
+		z.Close()
+	case Garbage:
+		io.WriteString(w, "garbage{label=\"\xff\xfe\"} 1\n}{ not a metric\n")
+	case Duplicate:
+		io.WriteString(w, "twice{a=\"b\"} 1\ntwice{a=\"b\"} 2\n")
+	}
+}
+
+// drip writes text one byte at a time until the client gives up.
+func drip(w http.ResponseWriter, r *http.Request, text []byte) {
+	for i := range text {
+		if !pause(r.Context(), 50*time.Millisecond) {
+			return
+		}
+		w.Write(text[i : i+1])
+		http.NewResponseController(w).Flush()
+	}
+}
+
+// repeated is a reader of one line, for ever.
+type repeated string
+
+// Read fills p with whole lines, and a rest that starts a line anew: p is
+// always much longer than a line, so the cut does not matter to a bomb.
+func (s repeated) Read(p []byte) (int, error) {
+	n := 0
+	for n+len(s) <= len(p) {
+		n += copy(p[n:], s)
+	}
+	return n, nil
+}
