@@ -1,0 +1,8 @@
+//go:build never
+
+package peers
+
+import (
+	_ "github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent"
+	_ "github.com/prometheus/prometheus/cmd/prometheus"
+)
