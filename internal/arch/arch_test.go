@@ -39,7 +39,7 @@ var mayImport = []struct {
 	{"metrics/remote", []string{"telemetry", "queue", "vfs"}},
 	{"metrics/receive", []string{"telemetry"}},
 	{"metrics/", []string{"telemetry"}},
-	{"discovery/", []string{"telemetry", "discovery/"}},
+	{"discovery/", []string{"cell", "telemetry", "discovery/"}},
 	{"pipeline/component", []string{"cell", "fleet/owner", "telemetry"}},
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "pipeline/"}},
 	{"components/args", []string{"telemetry"}},

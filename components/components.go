@@ -1,0 +1,30 @@
+// Package components adapts the engines to the pipeline: one small file for
+// each kind of component, and All, the list of them.
+//
+// An adapter has three parts: the arguments and exports as structs with alloy
+// tags, with their defaults and rules; a function that builds an instance from
+// them; and the instance, which hands the arguments to an engine and runs it.
+// What an engine does is told there, not here.
+//
+// To add a kind, write its file and add a line to All. The test of the
+// argument tables then says what is missing.
+//
+// Invariant: an argument that cannot work is refused by Validate, with the
+// reason; one that is accepted has its effect, or the comment of its field
+// says why it has none.
+package components
+
+import "github.com/divvy-collector/divvy/pipeline/component"
+
+// All lists every kind of component, in the order of the manual.
+func All() []component.Kind {
+	return []component.Kind{
+		component.Of[fileSDArguments, targetsExport]("discovery.file", newFinder(fileSDArguments.source)),
+		component.Of[httpSDArguments, targetsExport]("discovery.http", newFinder(httpSDArguments.source)),
+		component.Of[dnsSDArguments, targetsExport]("discovery.dns", newFinder(dnsSDArguments.source)),
+		component.Of[targetRules, targetRulesExport]("discovery.relabel", newDiscoveryRelabel),
+		component.Of[localFileArguments, contentExport]("local.file", newLocalFile),
+		component.Of[component.None, targetsExport]("prometheus.exporter.self", newExporterSelf),
+		component.Of[remoteHTTPArguments, contentExport]("remote.http", newRemoteHTTP),
+	}
+}
