@@ -1,0 +1,97 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/diag"
+	"github.com/grafana/alloy/syntax/token"
+)
+
+// problems collects diagnostics.
+type problems struct{ list diag.Diagnostics }
+
+// at reports a mistake in the text from start to end.
+func (p *problems) at(start, end token.Pos, format string, args ...any) {
+	p.list.Add(diag.Diagnostic{
+		Severity: diag.SeverityLevelError,
+		StartPos: position(start),
+		EndPos:   position(end),
+		Message:  fmt.Sprintf(format, args...),
+	})
+}
+
+// node reports a mistake in all of n.
+func (p *problems) node(n ast.Node, format string, args ...any) {
+	p.at(ast.StartPos(n), ast.EndPos(n), format, args...)
+}
+
+// header reports a mistake in the name and label of a block.
+func (p *problems) header(b *ast.BlockStmt, format string, args ...any) {
+	p.at(b.NamePos, headerEnd(b), format, args...)
+}
+
+// At returns a diagnostic about the name and label of block b.
+func At(b *ast.BlockStmt, format string, args ...any) diag.Diagnostics {
+	var p problems
+	p.header(b, format, args...)
+	return p.list
+}
+
+// position is pos.Position, also for a position that is not known.
+func position(pos token.Pos) token.Position {
+	if !pos.Valid() {
+		return token.Position{}
+	}
+	return pos.Position()
+}
+
+// headerEnd is the position of the last character of a block's name and label.
+func headerEnd(b *ast.BlockStmt) token.Pos {
+	if b.Label != "" && b.LabelPos.Valid() {
+		return b.LabelPos.Add(len(b.Label) + 1)
+	}
+	return b.NamePos.Add(len(b.GetBlockName()) - 1)
+}
+
+// clarify turns an error of the language library about the text from start to
+// end into diagnostics with a position and a remedy.
+func clarify(err error, start, end token.Pos) diag.Diagnostics {
+	var ds diag.Diagnostics
+	if !errors.As(err, &ds) {
+		var p problems
+		p.at(start, end, "%s", remedy(err.Error()))
+		return p.list
+	}
+	out := make(diag.Diagnostics, len(ds))
+	for i, d := range ds {
+		if !d.StartPos.Valid() {
+			d.StartPos, d.EndPos = position(start), position(end)
+		}
+		d.Message, d.Value = remedy(strings.TrimSpace(d.Message)), ""
+		out[i] = d
+	}
+	return out
+}
+
+// remedies says what is wrong and what to do, where the library's message ends
+// in a text of its own or of package time.
+var remedies = []struct{ text, message string }{
+	{"time: missing unit in duration", `is a duration without a unit; write for example "15s" or "1m"`},
+	{"time: unknown unit", `is a duration with an unknown unit; the units are ns, us, ms, s, m and h`},
+	{"time: invalid duration", `is not a duration; write for example "15s" or "1h30m"`},
+	{"secrets may not be converted into strings",
+		"is a secret, and a plain string is due here; if it may be shown, write convert.nonsensitive(…)"},
+}
+
+// remedy returns message in our words where they say more.
+func remedy(message string) string {
+	for _, r := range remedies {
+		if before, _, found := strings.Cut(message, r.text); found {
+			return before + r.message
+		}
+	}
+	return message
+}

@@ -1,0 +1,134 @@
+package graph
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/diag"
+	"github.com/grafana/alloy/syntax/token"
+	"github.com/grafana/alloy/syntax/vm"
+)
+
+// Vars are the names that expressions may use besides those of the language.
+type Vars map[string]any
+
+// Decode evaluates the body of b to a new value of struct type t, with its
+// defaults and its validation. All mistakes are reported, each where it is.
+func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics) {
+	v := reflect.New(element(t))
+	err := run(b.Body, v.Interface(), vars)
+	if err == nil {
+		if t.Kind() == reflect.Pointer {
+			return v.Interface(), nil
+		}
+		return v.Elem().Interface(), nil
+	}
+	if ds := attempts(b, t, vars); len(ds) > 0 {
+		return nil, ds
+	}
+	return nil, locate(b, t, vars, err)
+}
+
+// Value evaluates expr to a plain value: numbers, strings, []any,
+// map[string]any, and capsules as they are.
+func Value(expr ast.Expr, vars Vars) (any, diag.Diagnostics) {
+	var v any
+	if err := run(expr, &v, vars); err != nil {
+		return nil, clarify(err, ast.StartPos(expr), ast.EndPos(expr))
+	}
+	return v, nil
+}
+
+// run evaluates n to v. What makes the library panic is an error.
+func run(n ast.Node, v any, vars Vars) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot be evaluated: %v", r)
+		}
+	}()
+	return vm.New(n).Evaluate(vm.NewScope(vars), v)
+}
+
+// attempt evaluates expr to a value of type t that nobody needs.
+func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
+	if err := run(expr, reflect.New(t).Interface(), vars); err != nil {
+		return clarify(err, ast.StartPos(expr), ast.EndPos(expr))
+	}
+	return nil
+}
+
+// attempts evaluates each argument of b, and of the blocks in it, by itself.
+func attempts(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
+	var ds diag.Diagnostics
+	s, known := schemaOf(t)
+	if !known {
+		return nil
+	}
+	for _, stmt := range b.Body {
+		switch stmt := stmt.(type) {
+		case *ast.AttributeStmt:
+			if e, ok := s.attrs[stmt.Name.Name]; ok {
+				ds.Merge(attempt(stmt.Value, e.typ, vars))
+			}
+		case *ast.BlockStmt:
+			if e, ok := s.blocks[stmt.GetBlockName()]; ok {
+				ds.Merge(attempts(stmt, e.typ, vars))
+			}
+		}
+	}
+	return ds
+}
+
+// locate finds the blocks in b whose validation fails, if every argument is
+// good by itself, and the argument that the message speaks of.
+func locate(b *ast.BlockStmt, t reflect.Type, vars Vars, err error) diag.Diagnostics {
+	var ds diag.Diagnostics
+	s, _ := schemaOf(t)
+	for _, stmt := range b.Body {
+		inner, ok := stmt.(*ast.BlockStmt)
+		if !ok {
+			continue
+		}
+		e, ok := s.blocks[inner.GetBlockName()]
+		if !ok || e.typ.Kind() != reflect.Struct {
+			continue
+		}
+		if err := run(inner.Body, reflect.New(e.typ).Interface(), vars); err != nil {
+			ds.Merge(locate(inner, e.typ, vars, err))
+		}
+	}
+	if len(ds) > 0 {
+		return ds
+	}
+	start, end := offender(b, err.Error())
+	return clarify(err, start, end)
+}
+
+// offender returns the text in b that message is about: the value of an
+// argument which is quoted in the message, or else whose name is in it, or
+// else the header of b.
+func offender(b *ast.BlockStmt, message string) (start, end token.Pos) {
+	words := strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,:;().=", r) })
+	var named ast.Expr
+	for _, stmt := range b.Body {
+		a, ok := stmt.(*ast.AttributeStmt)
+		if !ok {
+			continue
+		}
+		if lit, ok := a.Value.(*ast.LiteralExpr); ok && len(lit.Value) > 2 {
+			if text := lit.Value[1 : len(lit.Value)-1]; lit.Kind == token.STRING && strings.Contains(message, text) {
+				return ast.StartPos(lit), ast.EndPos(lit)
+			}
+		}
+		if named == nil && slices.Contains(words, a.Name.Name) {
+			named = a.Value
+		}
+	}
+	if named != nil {
+		return ast.StartPos(named), ast.EndPos(named)
+	}
+	return b.NamePos, headerEnd(b)
+}
