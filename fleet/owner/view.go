@@ -15,6 +15,8 @@ type View struct {
 	members []Member // by name, then From
 	lives   []int    // lives[n]: index of the first member with the n-th name; one more at the end
 	ring    *ring
+	quorum  Quorum
+	edges   []edge // of the number of serving members; only with a quorum
 }
 
 // A Member is one node during one life of its process.
@@ -54,7 +56,7 @@ func (v View) Members() []Member { return v.members }
 // does: clockwise from key, the first whose window contains t. So a member
 // that comes or goes takes or leaves its own keys and moves no other.
 func (v View) Owner(key Key, t time.Time) (Member, bool) {
-	if len(v.members) == 0 {
+	if len(v.members) == 0 || !v.Admits(t) {
 		return Member{}, false
 	}
 	first := v.ring.successor(key)
