@@ -1,0 +1,82 @@
+package roster
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/divvy-collector/divvy/fleet/owner"
+)
+
+// An Instance is one life of a node: a process from its start to its end.
+// Later starts have greater numbers.
+type Instance uint64
+
+// NewInstance returns the instance that started at start. random tells
+// instances of the same millisecond apart.
+func NewInstance(start time.Time, random uint16) Instance {
+	return Instance(uint64(start.UnixMilli())<<16 | uint64(random))
+}
+
+// Started returns when the instance started, to the millisecond.
+func (i Instance) Started() time.Time { return time.UnixMilli(int64(i >> 16)) }
+
+// An Entry is what is known of one life of a node. Times are to the
+// millisecond.
+type Entry struct {
+	Name     string
+	Addr     string // host:port where it answers
+	Instance Instance
+	Seq      uint32    // rises with every announcement of this instance
+	From     time.Time // serves slots at or after From; zero: does not take part yet
+	Until    time.Time // serves slots before Until; zero: no end announced
+	Down     bool      // found dead, or withdrew at once
+	DownAt   time.Time // latest proof of life known to who found it dead
+
+	Version string
+	Zone    string
+	Config  uint64 // hash of its configuration
+}
+
+// supersedes reports whether a is newer than b, of the same instance.
+func (a *Entry) supersedes(b *Entry) bool {
+	if a.Seq != b.Seq {
+		return a.Seq > b.Seq
+	}
+	if a.Down != b.Down {
+		return a.Down
+	}
+	return a.Down && a.DownAt.After(b.DownAt)
+}
+
+// end returns when the entry stops serving, or the zero time.
+func (a *Entry) end() time.Time {
+	end := a.Until
+	if a.Down && (end.IsZero() || a.DownAt.Before(end)) {
+		end = a.DownAt
+	}
+	return end
+}
+
+// member returns the entry's window, or false if it never serves: it announced
+// no From, or died before it.
+func (a *Entry) member() (owner.Member, bool) {
+	end := a.end()
+	if a.From.IsZero() || !end.IsZero() && !a.From.Before(end) {
+		return owner.Member{}, false
+	}
+	return owner.Member{Name: a.Name, From: a.From, Until: end}, true
+}
+
+// departed reports whether the entry's life is over at now.
+func (a *Entry) departed(now time.Time) bool {
+	return a.Down || !a.Until.IsZero() && !now.Before(a.Until)
+}
+
+// before orders two lives that claim one name at the same time: the one that
+// serves for longer stays, then the one that started first.
+func (a *Entry) before(b *Entry) bool {
+	if a.From.IsZero() != b.From.IsZero() {
+		return b.From.IsZero()
+	}
+	return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Instance, b.Instance)) < 0
+}

@@ -1,0 +1,162 @@
+package roster
+
+import (
+	"slices"
+	"time"
+)
+
+// Ready says that this node can serve from now on. It announces From: a lead
+// from now, or now if nobody else takes part.
+func (r *Roster) Ready(now time.Time) {
+	r.ready = true
+	r.tryJoin(now)
+}
+
+// tryJoin announces From unless something stands against it.
+func (r *Roster) tryJoin(now time.Time) {
+	if !r.ready || r.stage != Viewing && r.stage != Fenced || r.skewed(now) {
+		return
+	}
+	if r.rival() != nil {
+		r.stage = Displaced
+		return
+	}
+	r.self.From = round(now)
+	if r.others(now) {
+		r.self.From = round(now.Add(r.cfg.Lead))
+	}
+	r.self.Until = time.Time{}
+	r.stage, r.moved = Joining, false
+	r.announce(now)
+	r.advance(now)
+}
+
+// Leave says that this node is about to stop. It announces Until: a lead from
+// now, or now if nobody else could take over. The Depart action tells when.
+func (r *Roster) Leave(now time.Time) {
+	r.ready = false
+	switch r.stage {
+	case Left, Leaving:
+		return
+	case Joining, Serving:
+	default:
+		r.stage = Left
+		r.do(Action{Do: Depart})
+		return
+	}
+	r.self.Until = round(now)
+	if r.others(now) {
+		r.self.Until = round(now.Add(r.cfg.Lead))
+	}
+	r.stage, r.moved = Leaving, false
+	r.announce(now)
+	r.advance(now)
+}
+
+// Fence withdraws this node at once: its process was stopped or starved, and
+// others may have taken its targets over. It joins again by itself.
+func (r *Roster) Fence(now time.Time) {
+	if r.stage == Joining || r.stage == Serving {
+		r.stage = Fenced
+		r.self.From, r.self.Until = time.Time{}, time.Time{}
+		r.announce(now)
+	}
+}
+
+// announce raises our Seq and makes it known: by gossip, and directly to every
+// living peer.
+func (r *Roster) announce(now time.Time) {
+	r.self.Seq++
+	r.do(Action{Do: Announce})
+	for _, l := range r.alive(now) {
+		r.tell(l, now)
+	}
+}
+
+// tell delivers our entry to a peer.
+func (r *Roster) tell(l *life, now time.Time) {
+	l.sent = now
+	r.do(Action{Do: Tell, Peer: l.Name, Addr: l.Addr, Entries: []Entry{r.self}})
+}
+
+// Acked says that a peer has our entry at seq.
+func (r *Roster) Acked(now time.Time, peer string, seq uint32) {
+	if l := r.life(peer); l != nil {
+		r.heardFrom(l, now)
+		l.acked = max(l.acked, seq)
+	}
+}
+
+// Tick does what has become due: call it some four times a second.
+func (r *Roster) Tick(now time.Time) {
+	r.resend(now)
+	r.postpone(now)
+	r.advance(now)
+	r.pursueDoubts(now)
+	r.compareDigests(now)
+	r.forget(now)
+	if r.stage == Displaced && r.rival() == nil {
+		r.stage = Viewing
+	}
+	r.tryJoin(now)
+	if r.stage == Serving && r.skewed(now) {
+		r.Fence(now)
+	}
+}
+
+// resend delivers our change again to those who have not acknowledged it.
+func (r *Roster) resend(now time.Time) {
+	for _, l := range r.alive(now) {
+		if l.acked < r.self.Seq && now.Sub(l.sent) >= r.cfg.Resend {
+			r.tell(l, now)
+		}
+	}
+}
+
+// postpone moves a date that is close by a lead, once, if somebody alive has
+// not heard of it.
+func (r *Roster) postpone(now time.Time) {
+	date := r.pending()
+	if date == nil || r.moved || date.Sub(now) > r.cfg.Lead/5 || !now.Before(*date) {
+		return
+	}
+	late := slices.ContainsFunc(r.alive(now), func(l *life) bool {
+		return l.acked < r.self.Seq && l.doubted.IsZero()
+	})
+	if !late {
+		return
+	}
+	r.moved = true
+	r.counts.Postponed++
+	*date = date.Add(r.cfg.Lead)
+	r.announce(now)
+}
+
+// pending returns the date that we have announced and that is to come, or nil.
+func (r *Roster) pending() *time.Time {
+	switch r.stage {
+	case Joining:
+		return &r.self.From
+	case Leaving:
+		return &r.self.Until
+	}
+	return nil
+}
+
+// advance enters the stage whose date has come.
+func (r *Roster) advance(now time.Time) {
+	switch {
+	case r.stage == Joining && !now.Before(r.self.From):
+		r.stage = Serving
+		r.counts.Transitions++
+		r.do(Action{Do: Participate})
+	case r.stage == Leaving && !now.Before(r.self.Until):
+		r.stage = Left
+		r.counts.Transitions++
+		r.do(Action{Do: Terminate})
+		r.do(Action{Do: Depart})
+	}
+}
+
+// round cuts t to what an Entry can carry. It strips the monotonic reading.
+func round(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()) }
