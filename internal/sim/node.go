@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
@@ -28,7 +27,7 @@ type Node struct {
 	paused   bool // it is stopped by a signal
 	woken    time.Time
 	view     owner.View
-	digest   uint64
+	changes  int                     // of the roster, when view was made
 	next     map[owner.Key]time.Time // slot that the clock asks about next
 	mine     map[owner.Key]time.Time // last slot served here
 	silent   map[string]time.Time    // peer -> since when no ping was answered
@@ -166,12 +165,12 @@ func (n *Node) ping() {
 		if to.instance != e.Instance {
 			return
 		}
-		digest, clock, gossip := to.roster.Digest(to.clock()), to.clock(), to.roster.Self()
+		pulse := roster.Pulse{Instance: to.instance, Clock: to.clock(), Digest: to.roster.Digest(to.clock())}
+		gossip, sent := to.roster.Self(), n.w.now
 		n.w.send(to, n, func() {
 			delete(n.silent, e.Name)
-			n.roster.Heard(n.clock(), e.Name, e.Instance)
 			n.roster.Learn(n.clock(), gossip)
-			n.roster.Compare(n.clock(), e.Name, digest, clock.Sub(n.clock()).Truncate(n.w.cfg.Delay+time.Millisecond))
+			n.roster.Compare(n.clock(), e.Name, pulse, n.w.now.Sub(sent))
 		})
 	})
 }
@@ -259,8 +258,8 @@ func (n *Node) perform(a roster.Action) {
 // look serves what a new View makes ours after the fact: the latest slot that
 // has passed, and no older one.
 func (n *Node) look() {
-	if d := fmt.Sprint(n.roster.Entries(), n.roster.Stage()); n.digest != hash(d) {
-		n.digest = hash(d)
+	if c := n.roster.Changes(); n.changes != c {
+		n.changes = c
 		n.view = n.roster.View()
 		for _, key := range n.w.keys {
 			s := owner.Slot(key, n.w.cfg.Interval, n.clock())
@@ -270,8 +269,6 @@ func (n *Node) look() {
 		}
 	}
 }
-
-func hash(s string) uint64 { return uint64(owner.StringKey(s)) }
 
 func (n *Node) owns(key owner.Key, s time.Time) bool {
 	m, ok := n.view.Owner(key, s)

@@ -36,7 +36,7 @@ func (r *Roster) heardFrom(l *life, now time.Time) {
 // either, or when there is no other peer.
 func (r *Roster) Doubt(now time.Time, name string, instance Instance) {
 	l := r.lives[lifeID{name, instance}]
-	if l == nil || l.Down || !l.doubted.IsZero() {
+	if l == nil || l.departed(now) || !l.doubted.IsZero() {
 		return
 	}
 	l.doubted = now
@@ -62,7 +62,7 @@ func (r *Roster) Answered(now time.Time, name string, instance Instance, reachab
 // what nobody answers to.
 func (r *Roster) pursueDoubts(now time.Time) {
 	for _, l := range r.lives {
-		if !l.doubted.IsZero() && !l.Down {
+		if !l.doubted.IsZero() && !l.departed(now) {
 			r.pursue(now, l)
 		}
 	}
@@ -100,7 +100,8 @@ func (r *Roster) witnesses(now time.Time, l *life) []*life {
 
 // markDown records a death and tells everybody.
 func (r *Roster) markDown(now time.Time, l *life) {
-	l.Down, l.DownAt = true, round(l.heard)
+	l.Down, l.DownAt = true, round(l.proof)
+	r.changes++
 	r.counts.Deaths++
 	for _, p := range r.alive(now) {
 		r.do(Action{Do: Tell, Peer: p.Name, Addr: p.Addr, Entries: []Entry{l.Entry}})
@@ -137,17 +138,24 @@ func (r *Roster) digested(now time.Time) []*Entry {
 	return list
 }
 
-// Compare notes what a peer said of itself in an answer to a ping: its digest,
-// and its clock's lead over ours.
-func (r *Roster) Compare(now time.Time, name string, digest uint64, skew time.Duration) {
-	l := r.life(name)
+// A Pulse is what a node says of itself in every answer to a ping.
+type Pulse struct {
+	Instance Instance
+	Clock    time.Time // its wall clock
+	Digest   uint64
+}
+
+// Compare notes a peer's pulse, which came within rtt of our ping.
+func (r *Roster) Compare(now time.Time, name string, p Pulse, rtt time.Duration) {
+	l := r.lives[lifeID{name, p.Instance}]
 	if l == nil {
 		return
 	}
 	r.heardFrom(l, now)
-	l.skew = skew
+	l.proof = later(l.proof, p.Clock)
+	l.skew = p.Clock.Sub(now.Add(-rtt / 2))
 	switch {
-	case digest == r.Digest(now):
+	case p.Digest == r.Digest(now):
 		l.differs = time.Time{}
 	case l.differs.IsZero():
 		l.differs = now

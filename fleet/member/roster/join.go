@@ -19,6 +19,7 @@ func (r *Roster) tryJoin(now time.Time) {
 	}
 	if r.rival() != nil {
 		r.stage = Displaced
+		r.changes++
 		return
 	}
 	r.self.From = round(now)
@@ -67,6 +68,7 @@ func (r *Roster) Fence(now time.Time) {
 // living peer.
 func (r *Roster) announce(now time.Time) {
 	r.self.Seq++
+	r.changes++
 	r.do(Action{Do: Announce})
 	for _, l := range r.alive(now) {
 		r.tell(l, now)
@@ -97,6 +99,7 @@ func (r *Roster) Tick(now time.Time) {
 	r.forget(now)
 	if r.stage == Displaced && r.rival() == nil {
 		r.stage = Viewing
+		r.changes++
 	}
 	r.tryJoin(now)
 	if r.stage == Serving && r.skewed(now) {

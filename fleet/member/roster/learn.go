@@ -40,8 +40,9 @@ func (r *Roster) merge(now time.Time, e Entry) bool {
 		if e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
 			return false
 		}
-		l = &life{Entry: e, heard: now}
+		l = &life{Entry: e, heard: now, proof: now}
 		r.lives[id] = l
+		r.changes++
 		return true
 	}
 	if !e.supersedes(&l.Entry) {
@@ -54,6 +55,7 @@ func (r *Roster) merge(now time.Time, e Entry) bool {
 		l.doubted = time.Time{}
 	}
 	l.Entry = e
+	r.changes++
 	return true
 }
 
@@ -61,7 +63,7 @@ func (r *Roster) merge(now time.Time, e Entry) bool {
 // address: two processes cannot have it.
 func (r *Roster) endFormerLives(now time.Time) {
 	for _, old := range r.lives {
-		if old.Down {
+		if old.departed(now) {
 			continue
 		}
 		if old.Name == r.cfg.Name && old.Addr == r.cfg.Addr && old.Instance < r.cfg.Instance {
@@ -92,6 +94,7 @@ func (r *Roster) settleName(now time.Time) {
 		return
 	}
 	r.stage = Displaced
+	r.changes++
 	r.self.From, r.self.Until = time.Time{}, time.Time{}
 	r.self.Seq++
 }
@@ -103,9 +106,11 @@ func (r *Roster) SetForeign(now time.Time, name string, takesPart bool) {
 	switch {
 	case takesPart && (!known || !m.Until.IsZero()):
 		r.foreign[name] = windowFrom(name, now)
+		r.changes++
 	case !takesPart && known && m.Until.IsZero():
 		m.Until = round(now)
 		r.foreign[name] = m
+		r.changes++
 	}
 }
 
@@ -118,11 +123,13 @@ func (r *Roster) forget(now time.Time) {
 	for id, l := range r.lives {
 		if l.departed(now) && now.Sub(later(l.end(), l.heard)) > r.cfg.Retain {
 			delete(r.lives, id)
+			r.changes++
 		}
 	}
 	for name, m := range r.foreign {
 		if !m.Until.IsZero() && now.Sub(m.Until) > r.cfg.Retain {
 			delete(r.foreign, name)
+			r.changes++
 		}
 	}
 }

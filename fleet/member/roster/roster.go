@@ -66,6 +66,9 @@ type Roster struct {
 	foreign map[string]owner.Member // participants without our metadata, by name
 	actions []Action
 	counts  Counts
+	changes int // times that something which View answers from has changed
+	view    owner.View
+	viewed  int // changes when view was made
 }
 
 // A lifeID names one life of one node.
@@ -77,7 +80,8 @@ type lifeID struct {
 // A life is a peer's entry and what we have seen of it ourselves.
 type life struct {
 	Entry
-	heard   time.Time     // last proof of life
+	heard   time.Time     // last proof of life, by our clock
+	proof   time.Time     // the same by its own clock: it has asked about the slots until then
 	acked   uint32        // the Seq of ours that it has acknowledged
 	sent    time.Time     // when our change was last delivered to it
 	doubted time.Time     // since when it may be dead; zero: it is not doubted
@@ -107,6 +111,7 @@ func New(cfg Config) *Roster {
 		},
 		lives:   map[lifeID]*life{},
 		foreign: map[string]owner.Member{},
+		viewed:  -1,
 	}
 }
 
@@ -115,6 +120,9 @@ func (r *Roster) Self() Entry { return r.self }
 
 // Stage returns how far this node is in taking part.
 func (r *Roster) Stage() Stage { return r.stage }
+
+// Changes rises whenever View has another answer than before.
+func (r *Roster) Changes() int { return r.changes }
 
 // Counts returns the events since the start.
 func (r *Roster) Counts() Counts { return r.counts }
@@ -136,6 +144,13 @@ func (r *Roster) Entries() []Entry {
 // View returns who serves when. Of two lives that claim one name at the same
 // time, the one that came first counts.
 func (r *Roster) View() owner.View {
+	if r.viewed != r.changes {
+		r.view, r.viewed = r.makeView(), r.changes
+	}
+	return r.view
+}
+
+func (r *Roster) makeView() owner.View {
 	var members []owner.Member
 	for _, e := range r.rightful() {
 		if m, ok := e.member(); ok {
