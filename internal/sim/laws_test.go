@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"github.com/divvy-collector/divvy/fleet/member/roster"
+	"github.com/divvy-collector/divvy/fleet/owner"
 	"os"
 	"strconv"
 	"testing"
@@ -109,6 +111,160 @@ func TestAPausedNodeServesNothingStale(t *testing.T) {
 		got := w.Tally(settled-5*time.Second, w.Now()-5*time.Second)
 		if got.Hole > 12*time.Second || !w.Agreed() {
 			t.Errorf("seed %d: %s, agreed %t", seed, got, w.Agreed())
+		}
+	}
+}
+
+// A node that starts again one second after kill -9 takes its own keys back by
+// a dated join; nobody else's keys move.
+func TestARestartInPlaceIsADeathAndAJoin(t *testing.T) {
+	from, to := seeds(t, 100)
+	for seed := from; seed < to; seed++ {
+		w := New(calm(seed))
+		w.begin(3)
+		settled := w.Now()
+		w.Node("node-1").Kill()
+		w.Run(time.Second)
+		w.Start("node-1")
+		w.Run(40 * time.Second)
+		got := w.Tally(settled-5*time.Second, w.Now()-5*time.Second)
+		if got.Hole > 10*time.Second || !w.Agreed() {
+			t.Errorf("seed %d: %s, agreed %t", seed, got, w.Agreed())
+		}
+		if got := w.Tally(settled+15*time.Second, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 {
+			t.Errorf("seed %d: after the restart: %s", seed, got)
+		}
+	}
+}
+
+// A joiner that dies before its From was never there.
+func TestAJoinerThatDiesBeforeItsFromChangesNothing(t *testing.T) {
+	from, to := seeds(t, 100)
+	for seed := from; seed < to; seed++ {
+		w := New(calm(seed))
+		w.begin(3)
+		settled := w.Now()
+		joiner := w.Start("node-3")
+		w.Run(3 * time.Second)
+		joiner.Kill()
+		w.Run(40 * time.Second)
+		if got := w.Tally(settled, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 || !w.Agreed() {
+			t.Errorf("seed %d: %s, agreed %t", seed, got, w.Agreed())
+		}
+	}
+}
+
+// A node that dies in the lead time of its own leaving is a crash.
+func TestALeaverThatDiesBeforeItsUntilHasHeirs(t *testing.T) {
+	from, to := seeds(t, 100)
+	for seed := from; seed < to; seed++ {
+		w := New(calm(seed))
+		w.begin(3)
+		settled := w.Now()
+		w.Node("node-1").Leave()
+		w.Run(2 * time.Second)
+		w.Node("node-1").Kill()
+		w.Run(40 * time.Second)
+		if got := w.Tally(settled, w.Now()-5*time.Second); got.Hole > 10*time.Second || !w.Agreed() {
+			t.Errorf("seed %d: %s, agreed %t", seed, got, w.Agreed())
+		}
+	}
+}
+
+// A rolling restart of all nodes, each gone for ten seconds.
+func TestARollingRestartMissesAndDoublesNothing(t *testing.T) {
+	from, to := seeds(t, 60)
+	for seed := from; seed < to; seed++ {
+		w := New(calm(seed))
+		w.begin(5)
+		settled := w.Now()
+		for i := range 5 {
+			name := fmt.Sprintf("node-%d", i)
+			w.Node(name).Leave()
+			w.Run(15 * time.Second)
+			w.Start(name)
+			w.Run(15 * time.Second)
+		}
+		w.Run(20 * time.Second)
+		if got := w.Tally(settled, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 || !w.Agreed() {
+			t.Errorf("seed %d: %s, agreed %t", seed, got, w.Agreed())
+		}
+	}
+}
+
+// Scaling from three nodes to ten and back.
+func TestScalingUpAndDownMissesAndDoublesNothing(t *testing.T) {
+	from, to := seeds(t, 20)
+	for seed := from; seed < to; seed++ {
+		w := New(calm(seed))
+		w.begin(3)
+		settled := w.Now()
+		for i := 3; i < 10; i++ {
+			w.Start(fmt.Sprintf("node-%d", i))
+			w.Run(time.Second)
+		}
+		w.Run(30 * time.Second)
+		for i := 3; i < 10; i++ {
+			w.Node(fmt.Sprintf("node-%d", i)).Leave()
+			w.Run(time.Second)
+		}
+		w.Run(30 * time.Second)
+		if got := w.Tally(settled, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 || !w.Agreed() {
+			t.Errorf("seed %d: %s, agreed %t", seed, got, w.Agreed())
+		}
+	}
+}
+
+// Below the quorum nobody serves, before the deadline that all agree on.
+func TestNoSlotIsServedBelowTheQuorumBeforeTheDeadline(t *testing.T) {
+	from, to := seeds(t, 60)
+	for seed := from; seed < to; seed++ {
+		c := calm(seed)
+		c.Quorum = owner.Quorum{Size: 3, Patience: 60 * time.Second}
+		w := New(c)
+		w.Start("node-0")
+		w.Run(10 * time.Second)
+		w.Start("node-1")
+		w.Run(20 * time.Second)
+		if got := w.Tally(0, w.Now()); got.Missed != got.Slots {
+			t.Errorf("seed %d: served below the quorum: %s", seed, got)
+		}
+		third := w.Now()
+		w.Start("node-2")
+		w.Run(30 * time.Second)
+		if got := w.Tally(third+15*time.Second, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 {
+			t.Errorf("seed %d: with a quorum: %s", seed, got)
+		}
+		gone := w.Now()
+		w.Node("node-2").Leave()
+		w.Run(100 * time.Second)
+		if got := w.Tally(gone+6*time.Second, gone+60*time.Second); got.Missed != got.Slots {
+			t.Errorf("seed %d: served before the deadline: %s", seed, got)
+		}
+		if got := w.Tally(gone+70*time.Second, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 || !w.Agreed() {
+			t.Errorf("seed %d: after the deadline: %s", seed, got)
+		}
+	}
+}
+
+// A node whose clock is 30 s off sees the cluster and serves nothing.
+func TestANodeWithAWrongClockServesNothing(t *testing.T) {
+	from, to := seeds(t, 60)
+	for seed := from; seed < to; seed++ {
+		w := New(calm(seed))
+		w.begin(3)
+		settled := w.Now()
+		off := w.Start("node-3")
+		off.skew = 30 * time.Second
+		if seed%2 == 0 {
+			off.skew = -30 * time.Second
+		}
+		w.Run(60 * time.Second)
+		if got := w.Tally(settled, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 {
+			t.Errorf("seed %d: %s", seed, got)
+		}
+		if off.roster.Stage() == roster.Serving {
+			t.Errorf("seed %d: a node whose clock is %s off serves", seed, off.skew)
 		}
 	}
 }

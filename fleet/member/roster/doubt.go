@@ -153,6 +153,7 @@ func (r *Roster) Compare(now time.Time, name string, p Pulse, rtt time.Duration)
 	}
 	r.heardFrom(l, now)
 	l.proof = later(l.proof, p.Clock)
+	l.pulsed = true
 	l.skew = p.Clock.Sub(now.Add(-rtt / 2))
 	switch {
 	case p.Digest == r.Digest(now):

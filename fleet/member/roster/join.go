@@ -8,13 +8,15 @@ import (
 // Ready says that this node can serve from now on. It announces From: a lead
 // from now, or now if nobody else takes part.
 func (r *Roster) Ready(now time.Time) {
-	r.ready = true
+	if r.ready.IsZero() {
+		r.ready = now
+	}
 	r.tryJoin(now)
 }
 
 // tryJoin announces From unless something stands against it.
 func (r *Roster) tryJoin(now time.Time) {
-	if !r.ready || r.stage != Viewing && r.stage != Fenced || r.skewed(now) {
+	if r.ready.IsZero() || r.stage != Viewing && r.stage != Fenced || !r.measured(now) || r.skewed(now) {
 		return
 	}
 	if r.rival() != nil {
@@ -32,10 +34,15 @@ func (r *Roster) tryJoin(now time.Time) {
 	r.advance(now)
 }
 
+// measured reports whether every peer's clock is known, or has been waited for.
+func (r *Roster) measured(now time.Time) bool {
+	return now.Sub(r.ready) >= r.cfg.Measure || !slices.ContainsFunc(r.alive(now), func(l *life) bool { return !l.pulsed })
+}
+
 // Leave says that this node is about to stop. It announces Until: a lead from
 // now, or now if nobody else could take over. The Depart action tells when.
 func (r *Roster) Leave(now time.Time) {
-	r.ready = false
+	r.ready = time.Time{}
 	switch r.stage {
 	case Left, Leaving:
 		return

@@ -19,6 +19,7 @@ type Config struct {
 	Config   uint64
 
 	Lead    time.Duration // between an announcement and its date; 5 s
+	Measure time.Duration // how long a join waits for the first pulse of every peer; 3 s
 	Resend  time.Duration // between two deliveries of an unacknowledged change; 500 ms
 	Retain  time.Duration // how long departed lives stay in the View; 1 min
 	MaxSkew time.Duration // of our clock to the peers' median; beyond it we do not serve; 1 s
@@ -28,6 +29,7 @@ type Config struct {
 // defaulted returns c with its zero durations filled in.
 func (c Config) defaulted() Config {
 	c.Lead = cmp.Or(c.Lead, 5*time.Second)
+	c.Measure = cmp.Or(c.Measure, 3*time.Second)
 	c.Resend = cmp.Or(c.Resend, 500*time.Millisecond)
 	c.Retain = cmp.Or(c.Retain, time.Minute)
 	c.MaxSkew = cmp.Or(c.MaxSkew, time.Second)
@@ -58,8 +60,8 @@ func (s Stage) String() string {
 type Roster struct {
 	cfg   Config
 	stage Stage
-	ready bool // wants to serve
-	moved bool // the announced date was moved once
+	ready time.Time // since when it can and wants to serve; zero: it does not
+	moved bool      // the announced date was moved once
 
 	self    Entry
 	lives   map[lifeID]*life
@@ -87,6 +89,7 @@ type life struct {
 	doubted time.Time     // since when it may be dead; zero: it is not doubted
 	asked   time.Time     // when peers were last asked about it
 	skew    time.Duration // its clock less ours
+	pulsed  bool          // has sent a pulse
 	differs time.Time     // since when its digest differs from ours; zero: it does not
 	vouched time.Time     // when a peer last said that it can reach it
 }
