@@ -77,6 +77,16 @@ func (f *Fleet) SetMode(n int, m Mode) {
 // among them.
 func (f *Fleet) Scrapes(n int) []Scrape { return f.targets[n].answered() }
 
+// Exposition returns what target n shows in its scrape number seq when its mode
+// is OK, as uncompressed text.
+func (f *Fleet) Exposition(n int, seq uint64) []byte {
+	t := f.targets[n]
+	t.render.Lock()
+	defer t.render.Unlock()
+	t.body.patch(seq)
+	return t.tail(t.arrange(nil, seq, OK), seq, false)
+}
+
 // Answered returns how many scrapes the fleet has answered.
 func (f *Fleet) Answered() (scrapes int64) {
 	for _, t := range f.targets {

@@ -98,6 +98,16 @@ func parse2(t *testing.T, f *Fleet, header ...string) map[string]float64 {
 	return parse(t, body, contentType)
 }
 
+func TestExpositionIsWhatTheScrapeShowed(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Targets: 2, Series: 300})
+	get(t, fleet, 1)
+	second, _ := get(t, fleet, 1)
+	get(t, fleet, 1)
+	if !bytes.Equal(fleet.Exposition(1, 2), second) {
+		t.Error("the second scrape showed something else")
+	}
+}
+
 func TestValuesChangeAndLengthStays(t *testing.T) {
 	fleet := NewFleet(FleetConfig{Targets: 2, Series: 1000})
 	first := parse2(t, fleet)
