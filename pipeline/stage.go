@@ -1,0 +1,342 @@
+package pipeline
+
+import (
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/diag"
+
+	"github.com/divvy-collector/divvy/pipeline/graph"
+)
+
+// A stage evaluates a configuration and builds what is new in it, without
+// touching what runs.
+type stage struct {
+	p     *Pipeline
+	dry   bool // build nothing: for Validate
+	tree  *tree
+	texts map[string][]byte // text of every file, imported ones included
+	ds    diag.Diagnostics
+
+	body    map[string][]byte
+	failed  map[*node]bool
+	built   []*instance
+	updates []update
+}
+
+// An update is to be made by the commit.
+type update struct {
+	n    *node
+	args any
+}
+
+func (p *Pipeline) newStage(sources map[string][]byte) *stage {
+	return &stage{
+		p: p, tree: newTree(), texts: maps.Clone(sources), body: sources, failed: map[*node]bool{},
+	}
+}
+
+// root stages the whole configuration.
+func (s *stage) root() {
+	body, ds := graph.Parse(names(s.body), s.body)
+	if s.ds.Merge(ds); len(s.ds) > 0 {
+		return
+	}
+	plan, ds := s.p.lang.Root(body)
+	if s.ds.Merge(ds); len(s.ds) > 0 {
+		return
+	}
+	s.module(&frame{plan: plan, path: s.p.modulePath(s.body)})
+}
+
+// modulePath is the directory of the configuration.
+func (p *Pipeline) modulePath(sources map[string][]byte) string {
+	if p.cfg.Path != "" || len(sources) == 0 {
+		return p.cfg.Path
+	}
+	return filepath.Dir(names(sources)[0])
+}
+
+// module evaluates the nodes of f in order.
+func (s *stage) module(f *frame) {
+	f.nodes = map[*graph.Node]*node{}
+	for _, plan := range f.plan.Nodes {
+		n := &node{Node: plan, id: join(f.id, plan.ID()), frame: f}
+		n.reads = reads(n)
+		f.nodes[plan] = n
+		s.tree.add(n)
+		if slices.ContainsFunc(n.reads, func(r *node) bool { return s.failed[r] }) {
+			s.failed[n] = true
+			continue
+		}
+		n.pending = waitsFor(n)
+		before := len(s.ds)
+		s.evaluate(n)
+		s.failed[n] = len(s.ds) > before
+	}
+}
+
+// reads returns the nodes whose values n uses. What n takes from a module is
+// read from the module's export blocks; what a module takes, its argument
+// blocks read from the node that instantiates it.
+func reads(n *node) []*node {
+	var out []*node
+	add := func(r *node) {
+		if r != nil && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	if n.Role == graph.Argument {
+		add(n.frame.call)
+	}
+	for _, ref := range n.Refs {
+		to := n.frame.find(ref.To)
+		exports := to.exportNodes()
+		if exports == nil {
+			add(to)
+		}
+		for _, name := range slices.Sorted(maps.Keys(exports)) {
+			if len(ref.Path) == 0 || ref.Path[0] == name {
+				add(exports[name])
+			}
+		}
+	}
+	if n.From != nil {
+		add(n.frame.find(n.From))
+	}
+	return out
+}
+
+// waitsFor returns the ID of a node that has to be there before n can be, or
+// "" if all of them are.
+func waitsFor(n *node) string {
+	for _, r := range n.reads {
+		if r.pending != "" && (r.inst == nil || !r.inst.built) {
+			return r.id
+		}
+	}
+	return ""
+}
+
+// evaluate evaluates n, whose reads are evaluated.
+func (s *stage) evaluate(n *node) {
+	switch n.Role {
+	case graph.Component, graph.Import:
+		s.component(n)
+	case graph.Custom:
+		s.custom(n)
+	case graph.Foreach:
+		s.foreach(n)
+	default:
+		value, ds := s.p.valueOf(n)
+		s.problem(n, ds)
+		n.value = value
+	}
+}
+
+// problem reports ds, unless they may come from exports that are not there
+// yet: then n waits for them.
+func (s *stage) problem(n *node, ds diag.Diagnostics) {
+	if len(ds) == 0 {
+		return
+	}
+	if id := s.p.unexported(n, s.dry); id != "" && !slices.ContainsFunc(ds, lasting) {
+		n.pending, n.health = id, ds[0].Message
+		return
+	}
+	s.ds.Merge(ds)
+}
+
+// lasting reports whether d is about types, which values to come do not mend.
+func lasting(d diag.Diagnostic) bool {
+	return strings.Contains(d.Message, "should be ") || strings.Contains(d.Message, "expected capsule")
+}
+
+// component evaluates the arguments of a component, and builds it if it is new.
+func (s *stage) component(n *node) {
+	old := s.p.alive(n)
+	if n.inst = old; old == nil {
+		n.inst = s.p.newInstance(n)
+	}
+	if n.pending != "" {
+		return
+	}
+	args, ds := graph.Decode(n.Block, n.Kind.Arguments, s.p.vars(n))
+	if s.problem(n, ds); len(ds) > 0 {
+		return
+	}
+	switch {
+	case s.dry:
+	case old == nil:
+		s.build(n, args)
+	case !graph.Equal(old.args, args):
+		s.updates = append(s.updates, update{n, args})
+	}
+	if n.Role == graph.Import {
+		s.library(n, args)
+	}
+}
+
+// build builds a component that is new.
+func (s *stage) build(n *node, args any) {
+	if gone := s.p.leaving[n.id]; gone != nil && !gone.joined(leaveGrace) {
+		s.ds.Merge(graph.At(n.Block, "%s: the component that had this name is still stopping; try again", n.id))
+		return
+	}
+	if err := n.inst.build(args); err != nil {
+		s.ds.Merge(graph.At(n.Block, "%s: %v", n.ID(), err))
+		return
+	}
+	s.built = append(s.built, n.inst)
+}
+
+// leaveGrace is how long a load waits for a removed component to end, before
+// it starts new ones.
+const leaveGrace = 5 * time.Second
+
+// custom evaluates the arguments of a custom component and stages its module.
+func (s *stage) custom(n *node) {
+	body, outer, path, ok := s.definition(n)
+	if !ok {
+		return
+	}
+	value, ds := s.p.valueOf(n)
+	if s.problem(n, ds); len(ds) > 0 && n.pending == "" {
+		return
+	}
+	n.value = value
+	f := &frame{plan: body, id: n.id, path: path, outer: outer, call: n}
+	n.under = []*frame{f}
+	s.module(f)
+}
+
+// definition finds the module that n instantiates, and where it is written.
+func (s *stage) definition(n *node) (body *graph.Module, outer *frame, path string, ok bool) {
+	if n.Declare != nil {
+		outer = n.frame.of(n.Declare.Scope)
+		return n.Declare.Body, outer, outer.path, true
+	}
+	from := n.frame.find(n.From)
+	if len(from.under) == 0 {
+		n.pending = from.id
+		return nil, nil, "", false
+	}
+	lib := from.under[0]
+	_, name := graph.Split(n.Name)
+	d := lib.plan.Declare(name)
+	if d == nil {
+		s.ds.Merge(graph.At(n.Block, "%s declares no %q%s", from.ID(), name, lib.plan.DeclareNames(name)))
+		return nil, nil, "", false
+	}
+	if ds := graph.CheckCall(n.Block, d.Body); len(ds) > 0 {
+		s.ds.Merge(ds)
+		return nil, nil, "", false
+	}
+	return d.Body, lib, lib.path, true
+}
+
+// valueOf evaluates a node that is no component.
+func (p *Pipeline) valueOf(n *node) (any, diag.Diagnostics) {
+	switch n.Role {
+	case graph.Config:
+		return graph.Decode(n.Block, n.Kind.Arguments, p.vars(n))
+	case graph.Argument:
+		return p.argument(n)
+	case graph.Export:
+		return graph.Value(n.Block.Body[0].(*ast.AttributeStmt).Value, p.vars(n))
+	}
+	args := map[string]any{}
+	var all diag.Diagnostics
+	vars := p.vars(n)
+	for _, stmt := range n.Block.Body {
+		if a, ok := stmt.(*ast.AttributeStmt); ok {
+			value, ds := graph.Value(a.Value, vars)
+			all.Merge(ds)
+			args[a.Name.Name] = value
+		}
+	}
+	return args, all
+}
+
+// argument returns what was passed for the argument block n, or its default.
+func (p *Pipeline) argument(n *node) (any, diag.Diagnostics) {
+	passed, _ := p.value(n.frame.call).(map[string]any)
+	if v, ok := passed[n.Label]; ok {
+		return v, nil
+	}
+	args, ds := graph.Decode(n.Block, argumentArguments, p.vars(n))
+	if len(ds) > 0 {
+		return nil, ds
+	}
+	return args.(graph.ArgumentArguments).Default, nil
+}
+
+var argumentArguments = reflect.TypeFor[graph.ArgumentArguments]()
+
+// vars returns what the expressions of n may use.
+func (p *Pipeline) vars(n *node) graph.Vars {
+	vars := n.frame.variables()
+	for _, ref := range n.Refs {
+		put(vars, ref.To.ID(), p.exports(n.frame.find(ref.To)))
+	}
+	return vars
+}
+
+// discard takes back what the stage has built.
+func (s *stage) discard() {
+	for _, inst := range s.built {
+		inst.registry.clear()
+	}
+}
+
+// library evaluates an imported file.
+func (s *stage) library(n *node, args any) {
+	content, ok := s.content(n, args)
+	if !ok {
+		return
+	}
+	maps.Copy(s.texts, content.files)
+	body, ds := graph.Parse(names(content.files), content.files)
+	if s.ds.Merge(ds); len(ds) > 0 {
+		return
+	}
+	plan, ds := s.p.lang.Library(body)
+	if s.ds.Merge(ds); len(ds) > 0 {
+		return
+	}
+	path := content.path
+	if path == "" {
+		path = n.frame.path
+	}
+	f := &frame{plan: plan, id: n.id, path: path}
+	n.under = []*frame{f}
+	s.module(f)
+}
+
+// content returns what n has imported; false if nothing is there yet.
+func (s *stage) content(n *node, args any) (imported, bool) {
+	if f, ok := args.(fetcher); ok {
+		content, err := f.fetch()
+		if err != nil {
+			s.ds.Merge(graph.At(n.Block, "%s: %v", n.ID(), err))
+			return imported{}, false
+		}
+		return content.called(n.id), s.arrived(n, content)
+	}
+	content, _ := s.p.exports(n).(imported)
+	return content.called(n.id), s.arrived(n, content)
+}
+
+// arrived reports whether n has imported something; if not, n waits for it.
+func (s *stage) arrived(n *node, content imported) bool {
+	if len(content.files) > 0 {
+		return true
+	}
+	n.pending, n.health = n.id, "nothing is imported yet"
+	return false
+}
