@@ -1,0 +1,164 @@
+package scrape
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+var (
+	errBodyLimit = errors.New("body size limit exceeded")
+	errTooLate   = errors.New("deadline exceeded while the body was inflated")
+)
+
+// A page is what a target answered.
+type page struct {
+	body        []byte // as it came, from the buffers; nil without one
+	compressed  bool
+	contentType string
+}
+
+// fetch asks the target for its page. ctx bounds the whole answer.
+func (s *settings) fetch(ctx context.Context, id *identity, size int) (page, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id.url, http.NoBody)
+	if err != nil {
+		return page{}, err
+	}
+	req.Header = http.Header{
+		"Accept":                              s.accept,
+		"Accept-Encoding":                     s.acceptEncoding,
+		"X-Prometheus-Scrape-Timeout-Seconds": {strconv.FormatFloat(id.timeout.Seconds(), 'f', -1, 64)},
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return page{}, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		// Reading a short answer to its end lets the connection live on.
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+		return page{}, fmt.Errorf("server returned HTTP status %s", resp.Status)
+	}
+	size = max(size, int(min(resp.ContentLength+1, 16<<20)))
+	body, err := s.read(resp.Body, size)
+	if err != nil {
+		return page{}, err
+	}
+	return page{
+		body:        body,
+		compressed:  resp.Header.Get("Content-Encoding") == "gzip",
+		contentType: resp.Header.Get("Content-Type"),
+	}, nil
+}
+
+// read reads r to its end into a buffer of about size bytes to begin with.
+func (s *settings) read(r io.Reader, size int) ([]byte, error) {
+	b := s.buffers.get(size)
+	b, err := readAll(r, b, s.cfg.Limits.bodyBytes())
+	if err != nil {
+		s.buffers.put(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+// readAll appends r to b. At limit bytes or more it gives up.
+func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case int64(len(b)) >= limit:
+			return b, errBodyLimit
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return b, err
+		}
+	}
+}
+
+// inflate decompresses body into the walk's scratch space.
+func (w *walk) inflate(ctx context.Context, body []byte) ([]byte, error) {
+	w.source.Reset(body)
+	if w.gzip == nil {
+		w.gzip = new(gzip.Reader)
+	}
+	if err := w.gzip.Reset(&w.source); err != nil {
+		return nil, fmt.Errorf("inflate body: %w", err)
+	}
+	defer w.gzip.Close()
+	r := &timely{Reader: w.gzip, ctx: ctx}
+	b, err := readAll(r, w.inflated[:0], w.set.cfg.Limits.bodyBytes())
+	w.inflated = b
+	if err != nil && !errors.Is(err, errBodyLimit) {
+		return nil, fmt.Errorf("inflate body: %w", err)
+	}
+	return b, err
+}
+
+// A timely reader stops when its context does.
+type timely struct {
+	io.Reader
+	ctx context.Context
+}
+
+func (t *timely) Read(b []byte) (int, error) {
+	if t.ctx.Err() != nil {
+		return 0, errTooLate
+	}
+	return t.Reader.Read(b)
+}
+
+// keptBytes is the size up to which scratch buffers are kept between scrapes.
+const keptBytes = 16 << 20
+
+// A scratch is what inflating needs.
+type scratch struct {
+	source bytes.Reader
+	gzip   *gzip.Reader
+
+	inflated []byte
+}
+
+// shrink gives up a buffer that an unusually large body has left.
+func (s *scratch) shrink() {
+	if cap(s.inflated) > keptBytes {
+		s.inflated = nil
+	}
+}
+
+// buffers keeps byte slices for reuse, by size class: class i holds those with
+// a capacity of at least 2^i bytes.
+type buffers [25]sync.Pool
+
+// smallest is the least capacity of a buffer, as a class.
+const smallest = 12
+
+// get returns an empty slice with room for size bytes, if size is not extreme.
+func (p *buffers) get(size int) []byte {
+	class := min(max(smallest, bits.Len(uint(size))), len(p)-1)
+	if b, ok := p[class].Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, 1<<class)
+}
+
+// put takes a slice back.
+func (p *buffers) put(b []byte) {
+	class := bits.Len(uint(cap(b))) - 1
+	if class >= smallest && class < len(p) {
+		p[class].Put(&b)
+	}
+}

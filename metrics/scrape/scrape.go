@@ -1,0 +1,169 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+var (
+	errSampleLimit = errors.New("sample limit exceeded")
+	errBucketLimit = errors.New("histogram bucket limit exceeded")
+)
+
+// maxTolerance is how late a scrape may begin and still carry the time of its
+// slot; a hundredth of the interval where that is less. Equal distances
+// between samples compress better. A later scrape carries its actual time.
+const maxTolerance = 2 * time.Millisecond
+
+// A job is one scrape of one target.
+type job struct {
+	set  *settings
+	sink telemetry.Sink
+	t    *target
+	id   *identity
+	slot time.Time
+	late time.Duration // when the clock called
+	err  error         // why nothing is fetched
+}
+
+// timestamp returns the time of the samples.
+func (j *job) timestamp() time.Time {
+	if j.late <= min(maxTolerance, j.id.interval/100) {
+		return j.slot
+	}
+	return j.slot.Add(j.late)
+}
+
+// A result is what became of a scrape.
+type result struct {
+	err   error
+	bytes int // of the body, inflated; -1: beyond the limit
+	took  time.Duration
+	tally tally
+}
+
+// run scrapes the target and appends what it got in one batch.
+func (p *Pool) scrape(j *job) {
+	t := j.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), j.id.timeout)
+	defer cancel()
+
+	var pg page
+	err := j.err
+	if err == nil {
+		pg, err = j.set.fetch(ctx, j.id, t.size)
+	}
+	if err == nil {
+		t.size = len(pg.body)
+		defer j.set.buffers.put(pg.body)
+	}
+	w := <-p.walks // bounds the work at one time to the processors there are
+	defer func() { w.release(); p.walks <- w }()
+	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, j.sink
+	w.now = j.timestamp().UnixMilli()
+
+	r := w.process(ctx, pg, err, start)
+	j.set.observe(t, j, start, r)
+}
+
+// process turns a page, or the reason why there is none, into a batch and
+// appends it. When the rules change meanwhile it starts over.
+func (w *walk) process(ctx context.Context, pg page, err error, start time.Time) result {
+	r := result{err: err}
+	body := pg.body
+	if err == nil && pg.compressed {
+		body, r.err = w.inflate(ctx, pg.body)
+	}
+	if body, r.bytes = terminated(body), len(body); errors.Is(r.err, errBodyLimit) {
+		r.bytes = -1
+	} else if r.err != nil {
+		r.bytes = 0
+	}
+	reason := r.err
+	for range 5 {
+		w.begin(time.Now().UnixMilli())
+		if r.err = reason; r.err == nil {
+			r.err = w.read(body, pg.contentType)
+		}
+		if r.err != nil {
+			w.fail()
+		}
+		r.took, r.tally = time.Since(start), w.tally
+		w.report(r.err == nil, r.took, r.bytes)
+		appendErr := w.append()
+		if appendErr == nil {
+			w.commit(r.err != nil)
+			return r
+		}
+		w.restart()
+		if !errors.Is(appendErr, telemetry.ErrEpoch) {
+			w.set.log.Error("scrape was lost: the receivers did not take it", "target", w.id.url, "err", appendErr)
+			return r
+		}
+	}
+	w.set.log.Error("scrape was lost: the receivers' rules kept changing", "target", w.id.url)
+	return r
+}
+
+// terminated returns body with a newline at its end, if it has anything.
+func terminated(body []byte) []byte {
+	if n := len(body); n > 0 && body[n-1] != '\n' {
+		return append(body, '\n')
+	}
+	return body
+}
+
+// read walks the body in the way that its format wants. An empty body is an
+// exposition without series.
+func (w *walk) read(body []byte, contentType string) error {
+	err := errForeign
+	cfg := &w.set.cfg
+	if isText(contentType, cfg.Fallback) && !w.id.nhcb && !cfg.TypeAndUnitLabels || len(body) == 0 {
+		err = w.text(body)
+	}
+	if errors.Is(err, errForeign) {
+		w.again()
+		err = w.parsed(body, contentType)
+	}
+	if err != nil {
+		return fmt.Errorf("read exposition: %w", err)
+	}
+	if limit := int(cfg.Limits.Samples); limit > 0 && w.appended > limit {
+		w.set.metrics.sampleLimit.Inc()
+		return errSampleLimit
+	}
+	if w.bucketLimit {
+		w.set.metrics.bucketLimit.Inc()
+		return errBucketLimit
+	}
+	w.finish()
+	return nil
+}
+
+// append gives the batch to the sink.
+func (w *walk) append() error {
+	w.batch.Epoch, w.batch.Key, w.batch.Scope = w.epoch, uint64(w.id.key), w.id.scope
+	start := time.Now()
+	err := w.sink.Append(&w.batch)
+	m := w.set.metrics
+	m.latency.Observe(time.Since(start).Seconds())
+	if err == nil {
+		m.forwarded.Add(float64(len(w.batch.Samples) + len(w.batch.Histograms)))
+	}
+	return err
+}
+
+// release forgets the target and gives back what it alone needed.
+func (w *walk) release() {
+	w.shrink()
+	w.set, w.id, w.memory, w.sink, w.old = nil, nil, nil, nil, nil
+	w.family = family{}
+	w.batch.Reset()
+}
