@@ -157,7 +157,7 @@ type target struct {
 	seq     uint64
 	written int64
 	first   uint64  // sequence number of times[0]
-	times   []int64 // of each scrape, Unix ns; 0 if it could not be answered
+	times   []int64 // of each scrape, Unix ns; 0 if it is not answered, or not yet
 }
 
 func newTarget(cfg FleetConfig, i int) *target {
@@ -184,7 +184,7 @@ func (b *body) addDefective(n int) {
 }
 
 // begin numbers a scrape.
-func (t *target) begin(now time.Time) (seq uint64, m Mode) {
+func (t *target) begin() (seq uint64, m Mode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.seq++
@@ -192,19 +192,17 @@ func (t *target) begin(now time.Time) (seq uint64, m Mode) {
 		t.times = append(t.times[:0], t.times[remembered:]...)
 		t.first += remembered
 	}
-	t.times = append(t.times, now.UnixNano())
+	t.times = append(t.times, 0)
 	return t.seq, t.mode
 }
 
-// end books whether the scrape seq was answered.
-func (t *target) end(seq uint64, answered bool) {
+// end books that the scrape seq, which came in at the time at, was answered.
+func (t *target) end(seq uint64, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case answered:
-		t.written++
-	case seq >= t.first:
-		t.times[seq-t.first] = 0
+	t.written++
+	if seq >= t.first {
+		t.times[seq-t.first] = at.UnixNano()
 	}
 }
 

@@ -200,8 +200,9 @@ func TestTargetForgetsOnlyItsOldestScrapes(t *testing.T) {
 	tg := newTarget(FleetConfig{Series: 1}, 0)
 	const scrapes = 2*remembered + 10
 	for range scrapes {
-		seq, _ := tg.begin(time.Unix(1, 0))
-		tg.end(seq, seq%2 == 0)
+		if seq, _ := tg.begin(); seq%2 == 0 {
+			tg.end(seq, time.Unix(1, 0))
+		}
 	}
 	list := tg.answered()
 	if first, last := list[0].Seq, list[len(list)-1].Seq; first > scrapes-remembered || last != scrapes {

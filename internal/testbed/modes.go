@@ -50,15 +50,16 @@ const (
 
 // serve answers one scrape.
 func (t *target) serve(w http.ResponseWriter, r *http.Request) {
-	seq, mode := t.begin(time.Now())
-	answered := false
-	defer func() { t.end(seq, answered) }()
+	at := time.Now()
+	seq, mode := t.begin()
 	if !pause(r.Context(), mode.Delay) {
 		return
 	}
 	switch mode.Kind {
 	case OK, Churn, Shuffled, "":
-		answered = t.answer(w, r, seq, mode.Kind) == nil
+		if err := t.answer(w, r, seq, mode.Kind); err == nil {
+			t.end(seq, at)
+		}
 	case Down:
 		panic(http.ErrAbortHandler)
 	case Failing:
