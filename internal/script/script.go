@@ -45,6 +45,11 @@ func Run(t *testing.T, pattern string, open func(t *testing.T) func(Command) str
 		t.Fatalf("no scripts match %s: %v", pattern, err)
 	}
 	for _, file := range files {
+		// A test may change the directory.
+		file, err := filepath.Abs(file)
+		if err != nil {
+			t.Fatal(err)
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			text, err := os.ReadFile(file)
 			if err != nil {
