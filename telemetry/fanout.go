@@ -106,16 +106,23 @@ func (f *fanout) Release(handles []Handle) {
 }
 
 // Append gives each sink its own handles. A sink that refuses does not keep
-// the others from taking the batch, except that with ErrEpoch from any of them
-// nothing is appended anywhere: the epoch is compared first.
+// the others from taking the batch, except that with an epoch that is out of
+// date nothing is appended anywhere. The epochs are read once, so that a sink
+// that changes in the meantime refuses its part by itself.
 func (f *fanout) Append(b *Batch) error {
-	if b.Epoch != f.Epoch() {
+	newest := f.epoch
+	epochs := make([]Epoch, len(f.sinks))
+	for k, s := range f.sinks {
+		epochs[k] = s.Epoch()
+		newest = max(newest, epochs[k])
+	}
+	if b.Epoch != newest {
 		return ErrEpoch
 	}
 	var errs []error
 	for k, s := range f.sinks {
 		part := f.translate(b, k)
-		part.Epoch = s.Epoch()
+		part.Epoch = epochs[k]
 		if err := s.Append(part); err != nil {
 			errs = append(errs, err)
 		}
