@@ -154,7 +154,8 @@ func (s *stage) problem(n *node, ds diag.Diagnostics) {
 
 // lasting reports whether d is about types, which values to come do not mend.
 func lasting(d diag.Diagnostic) bool {
-	return strings.Contains(d.Message, "should be ") || strings.Contains(d.Message, "expected capsule")
+	return strings.Contains(d.Message, "should be ") || strings.Contains(d.Message, "expected capsule") ||
+		strings.Contains(d.Message, "is a secret")
 }
 
 // component evaluates the arguments of a component, and builds it if it is new.

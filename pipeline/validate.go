@@ -8,7 +8,7 @@ import "github.com/divvy-collector/divvy/pipeline/graph"
 //
 // What depends on exports is checked as far as their types go; what is
 // imported over HTTP is not checked.
-func Validate(sources map[string][]byte, cfg Config) error {
+func Validate(cfg Config, sources map[string][]byte) error {
 	cfg.Env.Registry, cfg.Env.Log = nil, nil
 	s := New(cfg).newStage(sources)
 	s.dry = true

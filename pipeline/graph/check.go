@@ -42,6 +42,7 @@ func (c checker) attr(s schema, a *ast.AttributeStmt, seen map[string]bool) {
 		c.node(a.Name, `%q is a block; write %s { … } without "="`, name, name)
 	case !known:
 		c.node(a.Name, "unknown argument %q%s", name, didYouMean(name, s.names()))
+		seen[nearest(name, s.names())] = true // not missing, but misspelt
 	case seen[name]:
 		c.node(a.Name, "argument %q is given twice; remove one", name)
 	case constant(a.Value):
@@ -60,6 +61,7 @@ func (c checker) block(s schema, b *ast.BlockStmt, seen map[string]bool) {
 		c.header(b, "%q is an argument; write %s = …", name, name)
 	case !known:
 		c.header(b, "unknown block %q%s", name, didYouMean(name, s.names()))
+		seen[nearest(name, s.names())] = true // not missing, but misspelt
 	case seen[name] && !e.many:
 		c.header(b, "block %q is given twice; it may be given once", name)
 	default:

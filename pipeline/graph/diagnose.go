@@ -76,9 +76,12 @@ func clarify(err error, start, end token.Pos) diag.Diagnostics {
 	return out
 }
 
-// remedies says what is wrong and what to do, where the library's message ends
-// in a text of its own or of package time.
+// remedies says what is wrong and what to do, where a message of the library
+// has a text of its own or of package time in it. What stands before the text
+// is kept; # is what stands after it.
 var remedies = []struct{ text, message string }{
+	{"expected block label to be a valid identifier, but got ",
+		"label # is not a name; use letters, digits and underscores, and begin with no digit"},
 	{"time: missing unit in duration", `is a duration without a unit; write for example "15s" or "1m"`},
 	{"time: unknown unit", `is a duration with an unknown unit; the units are ns, us, ms, s, m and h`},
 	{"time: invalid duration", `is not a duration; write for example "15s" or "1h30m"`},
@@ -89,8 +92,8 @@ var remedies = []struct{ text, message string }{
 // remedy returns message in our words where they say more.
 func remedy(message string) string {
 	for _, r := range remedies {
-		if before, _, found := strings.Cut(message, r.text); found {
-			return before + r.message
+		if before, after, found := strings.Cut(message, r.text); found {
+			return before + strings.Replace(r.message, "#", after, 1)
 		}
 	}
 	return message
