@@ -69,6 +69,7 @@ type Clock struct {
 	wake chan struct{} // of capacity 1: entries changed
 
 	mu      sync.Mutex
+	view    *cell.Cell[owner.View]
 	entries map[owner.Key]*timed
 	queue   slots
 }
@@ -88,7 +89,7 @@ func New(cfg Config) *Clock {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Clock{cfg: cfg, wake: make(chan struct{}, 1), entries: map[owner.Key]*timed{}}
+	return &Clock{cfg: cfg, wake: make(chan struct{}, 1), view: cfg.View, entries: map[owner.Key]*timed{}}
 }
 
 // Set replaces the entries. A key that stays keeps its place in its schedule;
@@ -112,6 +113,13 @@ func (c *Clock) Set(entries []Entry) {
 	c.entries = kept
 	c.rebuildLocked()
 	c.signal()
+}
+
+// Follow asks view for owners from the next slot on.
+func (c *Clock) Follow(view *cell.Cell[owner.View]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.view = view
 }
 
 // rebuildLocked fills the queue from the entries. It needs mu.
@@ -162,9 +170,9 @@ func (c *Clock) Run(ctx context.Context) {
 
 // collect moves past every slot that has come and returns those that are ours.
 func (c *Clock) collect(now time.Time, due []Due) []Due {
-	view := c.cfg.View.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	view := c.view.Load()
 	for len(c.queue) > 0 && !c.queue[0].next.After(now) {
 		t := c.queue[0]
 		slot := t.next

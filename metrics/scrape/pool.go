@@ -58,8 +58,8 @@ func New(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Update replaces the configuration, but for Self, View, Log, Registry and
-// Dial, which stay. On an error nothing has changed.
+// Update replaces the configuration, but for Self, Log, Registry and Dial,
+// which stay. On an error nothing has changed.
 func (p *Pool) Update(cfg Config) error {
 	var forgotten []*target
 	defer func() { forget(forgotten) }() // once mu is free
@@ -67,7 +67,7 @@ func (p *Pool) Update(cfg Config) error {
 	defer p.mu.Unlock()
 	before := p.set
 	m := before.metrics
-	cfg.Self, cfg.View, cfg.Log = before.cfg.Self, before.cfg.View, before.cfg.Log
+	cfg.Self, cfg.Log = before.cfg.Self, before.cfg.Log
 	cfg.Registry, cfg.Dial = before.cfg.Registry, before.cfg.Dial
 	set, err := newSettings(cfg, before)
 	if err != nil {
@@ -76,6 +76,7 @@ func (p *Pool) Update(cfg Config) error {
 	}
 	m.reloads.Inc()
 	p.set = set
+	p.clock.Follow(cfg.View)
 	if set.client != before.client {
 		before.client.CloseIdleConnections()
 	}
