@@ -27,6 +27,7 @@ type Listener struct {
 
 // access is what the http block says, ready to use.
 type access struct {
+	opts   Options
 	tls    *tls.Config // nil: plain HTTP
 	basic  *BasicOptions
 	filter *FilterOptions // nil: everything needs authentication
@@ -51,9 +52,14 @@ func Listen(addr, memoryAddr string) (*Listener, error) {
 // Addr returns the address that the network reaches.
 func (l *Listener) Addr() string { return l.public.Addr().String() }
 
-// Close stops accepting. Connections that are open stay open.
+// Close stops accepting. Connections that are open stay open. It may be called
+// again.
 func (l *Listener) Close() error {
-	return errors.Join(l.public.Close(), l.memory.Close())
+	err := l.public.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(err, l.memory.Close())
 }
 
 // Dial connects like net.Dialer.DialContext, and to this listener for its memory
@@ -69,7 +75,7 @@ func (l *Listener) Dial(ctx context.Context, network, addr string) (net.Conn, er
 // Apply makes opts, which are valid, the settings for connections and requests
 // from now on. If a file cannot be used it returns an error and changes nothing.
 func (l *Listener) Apply(opts Options) error {
-	next := &access{}
+	next := &access{opts: opts}
 	if opts.TLS != nil {
 		cfg, err := opts.TLS.config()
 		if err != nil {
@@ -83,6 +89,11 @@ func (l *Listener) Apply(opts Options) error {
 	l.access.Store(next)
 	return nil
 }
+
+// Refresh reads the files of the settings again: a certificate may have been
+// renewed under the same name. If one cannot be used it returns an error and
+// changes nothing.
+func (l *Listener) Refresh() error { return l.Apply(l.access.Load().opts) }
 
 // A publicListener speaks TLS on the connections of its Listener while that is
 // set to.
