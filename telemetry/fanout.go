@@ -107,8 +107,9 @@ func (f *fanout) Release(handles []Handle) {
 
 // Append gives each sink its own handles. A sink that refuses does not keep
 // the others from taking the batch, except that with an epoch that is out of
-// date nothing is appended anywhere. The epochs are read once, so that a sink
-// that changes in the meantime refuses its part by itself.
+// date nothing is appended anywhere. A sink that changes after that has been
+// compared still takes its part, under the rules of before: the others have
+// theirs already, and the caller must not append once more.
 func (f *fanout) Append(b *Batch) error {
 	newest := f.epoch
 	epochs := make([]Epoch, len(f.sinks))
@@ -123,7 +124,12 @@ func (f *fanout) Append(b *Batch) error {
 	for k, s := range f.sinks {
 		part := f.translate(b, k)
 		part.Epoch = epochs[k]
-		if err := s.Append(part); err != nil {
+		err := s.Append(part)
+		for errors.Is(err, ErrEpoch) {
+			part.Epoch = s.Epoch()
+			err = s.Append(part)
+		}
+		if err != nil {
 			errs = append(errs, err)
 		}
 	}
