@@ -115,7 +115,7 @@ func (l *Log) tryWrite(g *group) error {
 // write appends g to the segment that is being written, or to a new one.
 func (l *Log) write(g *group) error {
 	n := int64(len(g.buf))
-	l.dropOldest(n)
+	l.dropOldest(n + segmentHeaderBytes)
 	if s := l.w.seg; s == nil || s.size+n > l.cfg.SegmentBytes {
 		if err := l.roll(g.first); err != nil {
 			return fmt.Errorf("begin segment: %w", err)
