@@ -24,7 +24,11 @@ func All() []component.Kind {
 		component.Of[dnsSDArguments, targetsExport]("discovery.dns", newFinder(dnsSDArguments.source)),
 		component.Of[targetRules, targetRulesExport]("discovery.relabel", newDiscoveryRelabel),
 		component.Of[localFileArguments, contentExport]("local.file", newLocalFile),
+		component.Of[echoArguments, echoExport]("prometheus.echo", newPrometheusEcho),
 		component.Of[component.None, targetsExport]("prometheus.exporter.self", newExporterSelf),
+		component.Of[receiveArguments, component.None]("prometheus.receive_http", newReceiveHTTP),
+		component.Of[relabelArguments, relabelExports]("prometheus.relabel", newPrometheusRelabel),
+		component.Of[remoteWriteArguments, remoteWriteExports]("prometheus.remote_write", newRemoteWrite),
 		component.Of[remoteHTTPArguments, contentExport]("remote.http", newRemoteHTTP),
 	}
 }
