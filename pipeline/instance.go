@@ -159,6 +159,11 @@ func (i *instance) stop() {
 
 // joined waits for the component to have ended, for at most limit.
 func (i *instance) joined(limit time.Duration) bool {
+	select {
+	case <-i.done:
+		return true
+	default:
+	}
 	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {

@@ -174,6 +174,13 @@ func testKinds(rec *recorder) []component.Kind {
 			env.Export(receiverExports{receiver{rec}})
 			return &fake[sinkArguments]{rec: rec, env: env, args: args, check: check, wedged: args.Stubborn}, nil
 		})
+	remote := component.Of[text, contentExports]("remote.http",
+		func(env component.Env, args text) (component.Instance[text], error) {
+			rec.mu.Lock()
+			defer rec.mu.Unlock()
+			rec.late[env.ID] = func(v any) { env.Export(contentExports{alloytypes.OptionalSecret{Value: v.(text).Value}}) }
+			return &fake[text]{rec: rec, env: env, args: args, check: accept[text]}, nil
+		})
 	return []component.Kind{
 		kind[text, text](rec, "test.pass", func(a text) any { return a }, func(a text) error {
 			if a.Value == "" {
@@ -185,8 +192,38 @@ func testKinds(rec *recorder) []component.Kind {
 			func(a text) any { return secretExports{alloytypes.Secret(a.Value)} }, accept[text]),
 		kind[sourceArguments, component.None](rec, "test.source", nil, accept[sourceArguments]),
 		kind[text, component.None](rec, "test.young", nil, accept[text]).At(component.Experimental),
-		late, sink,
+		late, sink, remote, exiting(),
 	}
+}
+
+type contentExports struct {
+	Content alloytypes.OptionalSecret `alloy:"content,attr"`
+}
+
+// exits is a component whose Run returns by itself, after a while.
+type exits struct{ args text }
+
+func (e *exits) Run(ctx context.Context) error {
+	d, err := time.ParseDuration(e.args.Value)
+	if err != nil {
+		return fmt.Errorf("parse value: %w", err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+	return nil
+}
+
+func (e *exits) Update(args text) error {
+	e.args = args
+	return nil
+}
+
+func exiting() component.Kind {
+	return component.Of[text, component.None]("test.exits", func(_ component.Env, args text) (component.Instance[text], error) {
+		return &exits{args}, nil
+	})
 }
 
 type levelArguments struct {

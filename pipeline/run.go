@@ -58,6 +58,7 @@ func (p *Pipeline) end() error {
 	p.turn.Lock()
 	defer p.turn.Unlock()
 	p.phase = stopped
+	defer p.metrics.unregister()
 	deadline := time.NewTimer(p.cfg.ShutdownDeadline)
 	defer deadline.Stop()
 	var left []string
@@ -72,7 +73,6 @@ func (p *Pipeline) end() error {
 	if len(left) > 0 {
 		return fmt.Errorf("stop: abandoned after %s: %s", p.cfg.ShutdownDeadline, strings.Join(left, ", "))
 	}
-	p.metrics.unregister()
 	p.runs.Wait()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,7 +71,23 @@ func storyConfig(rec *recorder, reg *prometheus.Registry) Config {
 func (s *story) execute(c script.Command) string {
 	out := s.command(c)
 	s.quiet()
-	return strings.ReplaceAll(out+s.rec.take(), s.dir, "$DIR")
+	return strings.ReplaceAll(out+orderless(s.rec.take()), s.dir, "$DIR")
+}
+
+// orderless sorts each run of lines that begin with "stopped": those that do
+// not refer to each other end in any order. TestDependantsEndFirst has the
+// order of those that do.
+func orderless(events string) string {
+	lines := strings.SplitAfter(events, "\n")
+	for i := 0; i < len(lines); i++ {
+		j := i
+		for j < len(lines) && strings.HasPrefix(lines[j], "stopped") {
+			j++
+		}
+		slices.Sort(lines[i:j])
+		i = max(i, j-1)
+	}
+	return strings.Join(lines, "")
 }
 
 func (s *story) command(c script.Command) string {
@@ -100,6 +117,10 @@ func (s *story) command(c script.Command) string {
 		return s.stop()
 	case "export":
 		s.rec.late[c.Words[1]](text{Value: c.Words[2]})
+	case "exited": // wait for it
+		for c, _ := s.p.Component(c.Words[1]); c.Health.State != component.Exited; c, _ = s.p.Component(c.ID) {
+			runtime.Gosched()
+		}
 	case "health":
 		return s.health()
 	case "references":

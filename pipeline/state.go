@@ -99,6 +99,7 @@ func (p *Pipeline) state(n *node) ComponentState {
 	default:
 		s.Health = component.Health{State: component.Healthy, Message: "evaluated"}
 	}
+	s.Health.Since = p.tree.made
 	return s
 }
 

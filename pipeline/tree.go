@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"strings"
+	"time"
 
 	"github.com/divvy-collector/divvy/pipeline/graph"
 )
@@ -9,6 +10,7 @@ import (
 // A tree is one loaded configuration: every node of every module, with its
 // value. Its structure is immutable.
 type tree struct {
+	made       time.Time
 	nodes      []*node          // in the order of evaluation
 	ids        map[string]*node // by full ID
 	dependants map[*node][]*node
@@ -43,7 +45,7 @@ type frame struct {
 }
 
 func newTree() *tree {
-	return &tree{ids: map[string]*node{}, dependants: map[*node][]*node{}}
+	return &tree{made: time.Now(), ids: map[string]*node{}, dependants: map[*node][]*node{}}
 }
 
 // byID returns the node with the given full ID, or nil.
@@ -93,7 +95,7 @@ func (f *frame) of(plan *graph.Module) *frame {
 	return nil
 }
 
-// lookup returns the variable name as f sees it.
+// variables returns the variables that f sees, those of foreach among them.
 func (f *frame) variables() graph.Vars {
 	vars := graph.Vars{"module_path": f.path}
 	for ; f != nil; f = f.outer {
