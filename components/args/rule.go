@@ -3,6 +3,7 @@ package args
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/grafana/alloy/syntax"
@@ -31,6 +32,9 @@ const defaultRegex = "(.*)"
 
 // Validate reports what the action lacks or cannot have.
 func (r *Rule) Validate() error {
+	if r.Modulus > math.MaxInt64 { // the language lets a negative number wrap around
+		return errors.New("modulus must not be negative")
+	}
 	c, err := r.config()
 	if err != nil {
 		return err
