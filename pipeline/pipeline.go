@@ -46,7 +46,7 @@ type Pipeline struct {
 
 	// turn is held by whoever changes what runs. It is held across calls into
 	// components, which promise not to block in them.
-	turn    sync.Mutex
+	turn    token
 	phase   phase
 	sources map[string][]byte    // of the configuration that runs
 	applied map[string]any       // arguments of the collector's own blocks
@@ -60,6 +60,17 @@ type Pipeline struct {
 	ready bool  // a load has succeeded
 	dirty map[*instance]time.Time
 }
+
+// A token is a lock that is held for seconds, while components are waited for.
+// It is a channel, not a mutex, so that waiting for it is waiting like any
+// other.
+type token chan struct{}
+
+// Lock waits for the token and takes it.
+func (t token) Lock() { t <- struct{}{} }
+
+// Unlock gives the token back.
+func (t token) Unlock() { <-t }
 
 // phase says what a Pipeline does.
 type phase uint8
@@ -82,6 +93,7 @@ func New(cfg Config) *Pipeline {
 		lang:    language(cfg),
 		log:     cfg.Env.Log,
 		wake:    make(chan struct{}, 1),
+		turn:    make(token, 1),
 		applied: map[string]any{},
 		leaving: map[string]*instance{},
 		dirty:   map[*instance]time.Time{},

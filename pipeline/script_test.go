@@ -61,7 +61,7 @@ func newStory(t *testing.T) *story {
 	return s
 }
 
-func storyConfig(rec *recorder, reg *prometheus.Registry) Config {
+func storyConfig(rec *recorder, reg prometheus.Registerer) Config {
 	return Config{
 		Kinds: testKinds(rec), Blocks: testBlocks(rec), Level: component.GenerallyAvailable,
 		Env: component.Env{Registry: reg}, Path: "conf",
