@@ -82,8 +82,8 @@ func compile(ctx context.Context, c collector) error {
 
 // collectors returns all that are known, each set to do the same work: no
 // compression of the scrape unless asked, remote write 1.0 with snappy,
-// timestamps honoured, staleness markers and metadata on. What else they do is
-// their default.
+// timestamps honoured, staleness markers on, no metadata (which divvy passes on
+// only where honor_metadata asks for it). What else they do is their default.
 func collectors(p plan) []collector {
 	peers := filepath.Join(p.root, "bench", "peers")
 	return []collector{{
@@ -110,7 +110,7 @@ func divvyArgs(config, storage string, _ bool) []string {
 func vmagentArgs(config, storage string, gzip bool) []string {
 	return []string{
 		"-httpListenAddr=" + addr, "-promscrape.config=" + config,
-		"-remoteWrite.tmpDataPath=" + storage, "-remoteWrite.forcePromProto",
+		"-remoteWrite.tmpDataPath=" + storage, "-remoteWrite.forcePromProto", "-enableMetadata=false",
 		fmt.Sprintf("-promscrape.disableCompression=%t", !gzip),
 		"-remoteWrite.url=WRITE",
 	}
@@ -178,4 +178,6 @@ scrape_configs:
 
 const promWrite = `remote_write:
   - url: WRITE
+    metadata_config:
+      send: false
 `
