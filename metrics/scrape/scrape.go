@@ -81,10 +81,11 @@ func (w *walk) process(ctx context.Context, pg page, err error, start time.Time)
 	if err == nil && pg.compressed {
 		body, r.err = w.inflate(ctx, pg.body)
 	}
-	if body, r.bytes = terminated(body), len(body); errors.Is(r.err, errBodyLimit) {
+	switch {
+	case r.err == nil:
+		r.bytes = len(body)
+	case errors.Is(r.err, errBodyLimit):
 		r.bytes = -1
-	} else if r.err != nil {
-		r.bytes = 0
 	}
 	reason := r.err
 	for range 5 {
@@ -92,14 +93,16 @@ func (w *walk) process(ctx context.Context, pg page, err error, start time.Time)
 		if r.err = reason; r.err == nil {
 			r.err = w.read(body, pg.contentType)
 		}
-		if r.err != nil {
+		// An empty body ends every series too, but is no failure.
+		ended := r.err != nil || len(body) == 0
+		if ended {
 			w.fail()
 		}
 		r.took, r.tally = time.Since(start), w.tally
 		w.report(r.err == nil, r.took, r.bytes)
 		appendErr := w.append()
 		if appendErr == nil {
-			w.commit(r.err != nil)
+			w.commit(ended)
 			return r
 		}
 		w.restart()
@@ -112,21 +115,23 @@ func (w *walk) process(ctx context.Context, pg page, err error, start time.Time)
 	return r
 }
 
-// terminated returns body with a newline at its end, if it has anything.
+// terminated returns body with a newline at its end.
 func terminated(body []byte) []byte {
-	if n := len(body); n > 0 && body[n-1] != '\n' {
-		return append(body, '\n')
+	if body[len(body)-1] == '\n' {
+		return body
 	}
-	return body
+	return append(body, '\n')
 }
 
-// read walks the body in the way that its format wants. An empty body is an
-// exposition without series.
+// read walks the body in the way that its format wants.
 func (w *walk) read(body []byte, contentType string) error {
+	if len(body) == 0 {
+		return nil
+	}
 	err := errForeign
 	cfg := &w.set.cfg
-	if isText(contentType, cfg.Fallback) && !w.id.nhcb && !cfg.TypeAndUnitLabels || len(body) == 0 {
-		err = w.text(body)
+	if isText(contentType, cfg.Fallback) && !w.id.nhcb && !cfg.TypeAndUnitLabels {
+		err = w.text(terminated(body))
 	}
 	if errors.Is(err, errForeign) {
 		w.again()
