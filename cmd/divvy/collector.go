@@ -165,7 +165,7 @@ func (e explained) Unwrap() error { return e.err }
 func (c *Collector) reload() error {
 	err := c.Load()
 	if err != nil {
-		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path, "err", err)
+		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path, "err", oneLine(err))
 		return err
 	}
 	c.log.Info("configuration reloaded", "path", c.path)

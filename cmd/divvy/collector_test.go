@@ -181,6 +181,9 @@ func TestFailedReloadKeepsWhatRuns(t *testing.T) {
 	if status != 400 || !strings.Contains(body, "config.alloy:2:3") || !strings.Contains(body, "nonsense = 1\n") {
 		t.Errorf("status %d: %s", status, body)
 	}
+	if log := c.log.String(); !strings.Contains(log, "config.alloy:2:3: ") || strings.Contains(log, "|") {
+		t.Errorf("logged %s", log)
+	}
 	if _, page := c.get("/"); !strings.Contains(page, "prometheus.exporter.self.a") {
 		t.Errorf("a is gone:\n%s", page)
 	}

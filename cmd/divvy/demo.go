@@ -195,8 +195,7 @@ prometheus.remote_write "demo" {
 `, d.bed.DiscoveryURL(), d.cfg.interval, d.cfg.interval, d.bed.WriteURL())
 }
 
-// watch shows a state each second and obeys keys until ctx ends, q is pressed or
-// a node ends by itself.
+// watch shows a state each second and obeys keys until ctx ends or q is pressed.
 func (d *demo) watch(ctx context.Context, screen display, keys <-chan byte) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -296,23 +295,28 @@ func (d *demo) summary() string {
 		grouped(s.scraped), s.targets, s.elapsed.Round(time.Second), grouped(s.delivered), grouped(s.late), grouped(s.lost))
 }
 
+// rateWindow is how far back a rate looks: some intervals of a target, so that
+// the rhythm of the scrapes does not show.
+const rateWindow = 4 * time.Second
+
 // A rate turns a count into one per second.
-type rate struct {
+type rate struct{ seen []reading }
+
+// A reading is a count at a time.
+type reading struct {
 	at    time.Time
 	count float64
-	last  float64
 }
 
-// perSecond returns how fast the count has risen since the call before; calls
-// that follow each other within half a second get the same answer.
+// perSecond returns how fast the count has risen over the window.
 func (r *rate) perSecond(now time.Time, count float64) float64 {
-	seconds := now.Sub(r.at).Seconds()
-	if !r.at.IsZero() && seconds < 0.5 {
-		return r.last
+	for len(r.seen) > 1 && now.Sub(r.seen[1].at) >= rateWindow {
+		r.seen = r.seen[1:]
 	}
-	if !r.at.IsZero() {
-		r.last = (count - r.count) / seconds
+	r.seen = append(r.seen, reading{now, count})
+	first := r.seen[0]
+	if seconds := now.Sub(first.at).Seconds(); seconds > 0 {
+		return (count - first.count) / seconds
 	}
-	r.at, r.count = now, count
-	return r.last
+	return 0
 }

@@ -72,7 +72,7 @@ func (d demoState) screen() []string {
 		"",
 	}
 	for _, n := range d.nodes {
-		lines = append(lines, fmt.Sprintf("  %-9s backlog %s samples, %.1f MB, %.0f %% of a core",
+		lines = append(lines, fmt.Sprintf("  %-9s backlog %s samples; %.1f MB and %.0f %% of a core, with targets and receiver",
 			n.name, grouped(n.backlog), megabytes(n.rss), 100*n.cpu))
 	}
 	return append(lines, "",

@@ -50,3 +50,16 @@ func countMistakes(err error) string {
 	}
 	return "1 mistake"
 }
+
+// oneLine returns what is wrong for a log: every mistake with its place.
+func oneLine(err error) string {
+	mistakes := diagnostics(err)
+	if len(mistakes) == 0 {
+		return err.Error()
+	}
+	texts := make([]string, len(mistakes))
+	for i, d := range mistakes {
+		texts[i] = d.Error()
+	}
+	return strings.Join(texts, "; ")
+}

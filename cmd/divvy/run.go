@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -53,7 +54,10 @@ func run(ctx context.Context, cfg Config, path string, con console) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	go c.follow(ctx, hangups)
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer stop()
+	following.Go(func() { c.follow(ctx, hangups) })
 	return c.Run(ctx)
 }
 
@@ -82,6 +86,7 @@ func (c *Collector) follow(ctx context.Context, hangups <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
+			c.log.Info("divvy is stopping; a second signal ends it at once", "deadline", c.cfg.ShutdownDeadline)
 			return
 		case <-hangups:
 			// The reason of a failure is in the log, and the old configuration runs.
