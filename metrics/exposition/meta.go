@@ -62,7 +62,7 @@ func (l *Line) parseFamily(b []byte, i int) error {
 		return errEnd
 	}
 	l.Size = end + stop + 1
-	if stop > 1 {
+	if blanks(b, end) < end+stop { // blanks alone are no text
 		l.Meaning = b[end+1 : end+stop]
 	}
 	if l.Kind == Type {

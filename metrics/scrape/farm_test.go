@@ -37,6 +37,7 @@ type recorder struct {
 	md      map[string]*telemetry.Metadata
 	batches []record
 	refuse  error // returned by Append
+	flips   int   // how many times Append finds that the rules have just changed
 	faults  []string
 }
 
@@ -92,6 +93,10 @@ func (r *recorder) Append(b *telemetry.Batch) error {
 	defer r.mu.Unlock()
 	if r.refuse != nil {
 		return r.refuse
+	}
+	if r.flips > 0 {
+		r.flips--
+		r.epoch = telemetry.NextEpoch()
 	}
 	if b.Epoch != r.epoch {
 		return telemetry.ErrEpoch
@@ -232,15 +237,18 @@ type farm struct {
 
 func newFarm(t *testing.T) *farm {
 	f := &farm{hosts: map[string]http.Handler{}}
-	t.Cleanup(func() {
-		f.mu.Lock()
-		for _, c := range f.conns {
-			c.Close()
-		}
-		f.mu.Unlock()
-		f.wg.Wait()
-	})
+	t.Cleanup(f.close)
 	return f
+}
+
+// close ends every connection.
+func (f *farm) close() {
+	f.mu.Lock()
+	for _, c := range f.conns {
+		c.Close()
+	}
+	f.mu.Unlock()
+	f.wg.Wait()
 }
 
 // serve makes host answer with h.
