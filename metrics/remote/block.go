@@ -90,13 +90,14 @@ func (b *block) open(l line) (at int) {
 func (b *block) open2(l line) (at int) {
 	out, at := begin(b.series, tag(5, wireBytes), 2)
 	out, refs := begin(out, tag(1, wireBytes), 1)
+	b.sym.use(l.table)
 	for list := l.pairs; len(list) > 0; {
 		p, n := uint64(list[0]), 1
 		if p >= 0x80 {
 			p, n = binary.Uvarint(list)
 		}
 		list = list[n:]
-		out = b.sym.appendRefs(out, l.table, pair(p))
+		out = b.sym.appendRefs(out, pair(p))
 	}
 	b.series = end(out, refs, 1)
 	return at

@@ -96,7 +96,7 @@ func (e *endpoint) pause(ctx context.Context, l load, r reply, attempt int) erro
 			signal(e.quit)
 			return errGivenUp
 		}
-		ending = nil
+		ending, attempt = nil, n-1
 	default:
 	}
 	wait := time.NewTimer(backoff(e.settings.Load().Queue, attempt, r.retryAfter))

@@ -21,13 +21,12 @@ type generation struct {
 }
 
 func newGeneration(external labels.Labels, endpoints []*endpoint) *generation {
-	id := telemetry.NewSinkID()
 	g := &generation{
-		id:       id,
+		id:       telemetry.NewSinkID(),
 		external: external,
 		variant:  map[string]int{},
 		of:       map[*endpoint]int{},
-		table:    newTable(uint32(id)),
+		table:    newTable(),
 	}
 	for _, e := range endpoints {
 		rules := e.settings.Load().Rules

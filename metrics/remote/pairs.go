@@ -22,6 +22,7 @@ type pairs struct {
 	at      []uint32 // pair -> where in bytes it begins
 	users   []uint32 // pair -> number of series that have it
 	free    []pair
+	reuse   int // how often a number was given to another label
 	index   index
 	garbage int // bytes of labels without users
 }
@@ -83,6 +84,7 @@ func (t *pairs) slot() pair {
 	if n := len(t.free); n > 0 {
 		p := t.free[n-1]
 		t.free = t.free[:n-1]
+		t.reuse++
 		return p
 	}
 	t.at = append(t.at, 0)

@@ -14,6 +14,8 @@ type symbols struct {
 	at    []uint32 // symbol -> where in bytes it begins
 	index index
 	pairs pairCache
+	of    *table // whose pairs the cache knows
+	reuse int    // state of that table's numbers
 }
 
 func newSymbols() *symbols {
@@ -26,6 +28,16 @@ func (s *symbols) reset() {
 	s.bytes, s.at = append(s.bytes[:0], tag(4, wireBytes), 0), append(s.at[:0], 0)
 	s.index.reset()
 	s.pairs.reset()
+	s.of = nil
+}
+
+// use makes the cache one of t's pairs. A number that t has given to another
+// label since would stand for the wrong strings.
+func (s *symbols) use(t *table) {
+	if s.of != t || s.reuse != t.pairs.reuse {
+		s.pairs.reset()
+		s.of, s.reuse = t, t.pairs.reuse
+	}
 }
 
 // ref returns the number of a string.
@@ -53,14 +65,13 @@ func (s *symbols) str(n uint32) []byte {
 	return b[head : head+int(size)]
 }
 
-// appendRefs appends the two references of a pair of table t, packed.
-func (s *symbols) appendRefs(b []byte, t *table, p pair) []byte {
-	key := uint64(t.serial)<<32 | uint64(p)
-	refs, known := s.pairs.find(key)
+// appendRefs appends the two references of a pair of the table in use, packed.
+func (s *symbols) appendRefs(b []byte, p pair) []byte {
+	refs, known := s.pairs.find(uint64(p) + 1)
 	if !known {
-		name, value := t.pairs.label(p)
+		name, value := s.of.pairs.label(p)
 		refs = uint64(s.ref(name))<<32 | uint64(s.ref(value))
-		s.pairs.add(key, refs)
+		s.pairs.add(uint64(p)+1, refs)
 	}
 	name, value := refs>>32, refs&(1<<32-1)
 	if name < 0x80 && value < 0x80 {
@@ -70,8 +81,7 @@ func (s *symbols) appendRefs(b []byte, t *table, p pair) []byte {
 }
 
 // A pairCache remembers the references of the pairs that a block has seen: a
-// table with open addressing, where key 0 marks a free slot (tables count
-// from 1, so that no key is 0).
+// table with open addressing by pair + 1, where 0 marks a free slot.
 type pairCache struct {
 	slots []struct{ key, refs uint64 }
 	used  int

@@ -23,8 +23,6 @@ import (
 // With ten labels a series takes about 20 bytes of slab, 12 of entry and 7 of
 // index: no pointer, so the garbage collector has nothing to do here.
 type table struct {
-	serial uint32 // tells the pairs of one table from those of another; from 1
-
 	mu       sync.RWMutex
 	pairs    pairs
 	families families
@@ -46,7 +44,7 @@ type series struct {
 	family uint32 // what describes it, in families; 0: nothing does
 }
 
-func newTable(serial uint32) *table { return &table{serial: serial, pairs: newPairs()} }
+func newTable() *table { return &table{pairs: newPairs()} }
 
 // resolve returns the number of the series that has these labels at each
 // variant and adds a hold, or false if every variant drops it. Labels with an

@@ -158,7 +158,7 @@ func (w *Writer) Run(ctx context.Context) error {
 			stop()
 		}
 	}()
-	for ctx.Err() == nil {
+	for {
 		want, changed := w.wanted.Get()
 		for _, e := range slices.Collect(maps.Keys(stops)) {
 			if !slices.Contains(want, e) {
@@ -176,9 +176,9 @@ func (w *Writer) Run(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			return nil
 		}
 	}
-	return nil
 }
 
 // families returns the metadata of the series there are.
