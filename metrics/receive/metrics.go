@@ -12,7 +12,7 @@ func newMetrics() metrics {
 	return metrics{
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "prometheus_fanout_latency",
-			Help:    "Write latency for sending metrics to other components.",
+			Help:    "Write latency for sending to direct and indirect components.",
 			Buckets: prometheus.DefBuckets,
 		}),
 		forwarded: prometheus.NewCounter(prometheus.CounterOpts{

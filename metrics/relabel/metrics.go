@@ -30,10 +30,10 @@ func newMetrics(r *Rules) *metrics {
 	m.misses = counter("prometheus_relabel_cache_misses", "Series that the rules were applied to.")
 	m.deletes = counter("prometheus_relabel_cache_deletes", "Series that were given up by their source.")
 	counter("prometheus_relabel_cache_ttl_evictions", "Always 0: series are given up by their source, not by age.")
-	m.forwarded = counter("prometheus_forwarded_samples_total", "Samples passed on to the next components.")
+	m.forwarded = counter("prometheus_forwarded_samples_total", "Total number of samples sent to downstream components.")
 	m.latency = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "prometheus_fanout_latency",
-		Help:    "Seconds that the next components took for a batch.",
+		Help:    "Write latency for sending to direct and indirect components.",
 		Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
 	})
 	m.all = append(m.all, m.latency, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
