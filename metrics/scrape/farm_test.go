@@ -88,6 +88,13 @@ func (r *recorder) change() {
 	r.epoch = telemetry.NextEpoch()
 }
 
+// tell sets what Append does from now on.
+func (r *recorder) tell(refuse error, flips int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refuse, r.flips = refuse, flips
+}
+
 func (r *recorder) Append(b *telemetry.Batch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

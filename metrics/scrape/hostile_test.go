@@ -81,7 +81,7 @@ func TestHostileTargetIsDownWithAReason(t *testing.T) {
 		}
 	})
 	f("silence", "deadline exceeded", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	bomb := bombed(64 << 20)
+	bomb := bombed(8 << 20)
 	f("gzip bomb", "body size limit", func(w http.ResponseWriter, _ *http.Request) {
 		plainText(w)
 		w.Header().Set("Content-Encoding", "gzip")

@@ -114,7 +114,7 @@ func TestChangeDuringScrapeLosesNothing(t *testing.T) {
 			if i > 0 {
 				want = fmt.Sprintf("{\"x\"} %d\n{\"x_%d\"} stale\n{\"x_%d\"} 1\n{\"y\"} 1 @%d", i, i-1, i, 1000+i)
 			}
-			r.sink.flips = i % 3
+			r.sink.tell(nil, i%3)
 			expect(t, r.next(), want)
 		}
 	})
@@ -124,10 +124,10 @@ func TestRefusedBatchIsLostWhole(t *testing.T) {
 	run(t, plain(), func(r *rig) {
 		r.text("a:80", "x 1\ny 1\n")
 		r.next()
-		r.sink.refuse = errors.New("disk is full")
+		r.sink.tell(errors.New("disk is full"), 0)
 		r.text("a:80", "x 1\nz 1\n")
 		expect(t, r.next())
-		r.sink.refuse = nil
+		r.sink.tell(nil, 0)
 		expect(t, r.next(), lines(`{"x"} 1`, `{"y"} stale`, `{"z"} 1`))
 	})
 }
