@@ -140,22 +140,25 @@ func (s *stage) evaluate(n *node) {
 }
 
 // problem reports ds, unless they may come from exports that are not there
-// yet: then n waits for them.
+// yet: then n waits for them, and only what they do not mend is reported.
 func (s *stage) problem(n *node, ds diag.Diagnostics) {
 	if len(ds) == 0 {
 		return
 	}
-	if id := s.p.unexported(n, s.dry); id != "" && !slices.ContainsFunc(ds, lasting) {
-		n.pending, n.health = id, ds[0].Message
-		return
+	if n.pending == "" {
+		if n.pending = s.p.unexported(n, s.dry); n.pending != "" {
+			n.health = ds[0].Message
+		}
+	}
+	if n.pending != "" {
+		ds = slices.DeleteFunc(ds, func(d diag.Diagnostic) bool { return !lasting(d) })
 	}
 	s.ds.Merge(ds)
 }
 
 // lasting reports whether d is about types, which values to come do not mend.
 func lasting(d diag.Diagnostic) bool {
-	return strings.Contains(d.Message, "should be ") || strings.Contains(d.Message, "expected capsule") ||
-		strings.Contains(d.Message, "is a secret")
+	return strings.Contains(d.Message, "should be ") || strings.Contains(d.Message, "is a secret")
 }
 
 // component evaluates the arguments of a component, and builds it if it is new.
@@ -164,11 +167,8 @@ func (s *stage) component(n *node) {
 	if n.inst = old; old == nil {
 		n.inst = s.p.newInstance(n)
 	}
-	if n.pending != "" {
-		return
-	}
 	args, ds := graph.Decode(n.Block, n.Kind.Arguments, s.p.vars(n))
-	if s.problem(n, ds); len(ds) > 0 {
+	if s.problem(n, ds); len(ds) > 0 || n.pending != "" {
 		return
 	}
 	switch {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/grafana/alloy/syntax"
@@ -111,8 +112,8 @@ type Regex string
 
 // UnmarshalText accepts what compiles.
 func (r *Regex) UnmarshalText(text []byte) error {
-	if _, err := relabel.NewRegexp(string(text)); err != nil {
-		return fmt.Errorf("compile regex %q: %w", text, errors.Unwrap(err))
+	if _, err := regexp.Compile(string(text)); err != nil {
+		return fmt.Errorf("compile regex %q: %w", text, err)
 	}
 	*r = Regex(text)
 	return nil

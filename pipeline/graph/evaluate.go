@@ -54,10 +54,15 @@ func run(n ast.Node, v any, vars Vars) (err error) {
 
 // attempt evaluates expr to a value of type t that nobody needs.
 func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
-	if err := run(expr, reflect.New(t).Interface(), vars); err != nil {
-		return clarify(err, ast.StartPos(expr), ast.EndPos(expr))
+	err := run(expr, reflect.New(t).Interface(), vars)
+	if err == nil {
+		return nil
 	}
-	return nil
+	ds := clarify(err, ast.StartPos(expr), ast.EndPos(expr))
+	for i := range ds {
+		ds[i].Message = due(ds[i].Message, t)
+	}
+	return ds
 }
 
 // attempts evaluates each argument of b, and of the blocks in it, by itself.
