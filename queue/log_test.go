@@ -117,6 +117,14 @@ func (l logAt) close() {
 	}
 }
 
+// rounds is how often a test is to try something that it may try n times.
+func rounds(n int) int {
+	if testing.Short() {
+		return n / 6
+	}
+	return n
+}
+
 // files returns the names in the directory of a log.
 func files(t *testing.T, fs vfs.FS) string {
 	t.Helper()

@@ -145,11 +145,7 @@ func (p *player) acks() bool {
 
 // Whatever is done to a log, in whatever order, it answers like a slice.
 func TestLogAnswersLikeItsModel(t *testing.T) {
-	seeds := uint64(150)
-	if testing.Short() {
-		seeds = 40
-	}
-	for seed := range seeds {
+	for seed := range uint64(rounds(150)) {
 		p := &player{disk: vfs.NewMem(), seqs: map[int]uint64{}}
 		p.disk.Intercept(p.intercept)
 		p.logAt = open(t, small(p.disk))

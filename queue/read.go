@@ -82,15 +82,26 @@ func (l *Log) hand(h header) (handed, held bool) {
 	case l.flights.open > 0 && h.lanes != l.r.lanes:
 		return false, true
 	}
+	l.regainLocked(h)
 	l.r.lanes, l.handedTime, l.next = h.lanes, h.minTime, h.seq+1
 	l.flights.add(h, l.r.cur)
 	l.r.cur.refs++
 	return true, false
 }
 
+// regainLocked counts h, which is where the reader stands, if the disk would not
+// read it at Open.
+func (l *Log) regainLocked(h header) {
+	if l.r.disk && l.r.seg.inGap(l.r.at+int64(l.r.pos)) {
+		l.backlog.add(h)
+		l.r.seg.left.add(h)
+	}
+}
+
 // lose counts a record whose payload is damaged.
 func (l *Log) lose(h header) {
 	l.mu.Lock()
+	l.regainLocked(h)
 	l.next = max(l.next, h.seq+1)
 	l.backlog.remove(h)
 	l.r.seg.left.remove(h)
@@ -176,7 +187,7 @@ func (l *Log) readAhead(s *segment, size int64) bool {
 	}
 	r.sc.reset(r.f, s.id, size)
 	h, at, ok := r.sc.locate(r.off)
-	if at > r.off && !(s.scanned && s.damaged) { // Open has counted it
+	if at > r.off && !s.inGap(r.off) {
 		l.foundDamage(at - r.off)
 	}
 	r.off = at

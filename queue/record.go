@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	headerBytes     = 56        // length of a record without its payload
-	checkFrom       = 8         // where the part begins that the check covers
-	maxPayloadBytes = 256 << 20 // a longer payload is a mistake of the caller
+	headerBytes     = 56       // length of a record without its payload
+	checkFrom       = 8        // where the part begins that the check covers
+	maxPayloadBytes = 64 << 20 // a longer payload is a mistake of the caller
 )
 
 // mark begins each record. Its first byte occurs in no valid UTF-8.

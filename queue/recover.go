@@ -66,7 +66,7 @@ func (l *Log) relics(names []string) []relic {
 		id, damaged, ok := parseSegmentName(name)
 		switch {
 		case ok:
-			list = append(list, l.relic(&segment{id: id, named: damaged, damaged: damaged, scanned: true}))
+			list = append(list, l.relic(&segment{id: id, named: damaged, damaged: damaged}))
 			l.w.nextID = max(l.w.nextID, id+1)
 		case !slices.Contains([]string{"cursor", "cursor.damaged", "lock"}, name):
 			l.setAside(name, errors.New("not a file of the log"))
@@ -135,31 +135,41 @@ func (l *Log) adoptOne(r relic, done bool) bool {
 		return !s.named
 	}
 	before := s.last
-	d, err := l.scan(s)
+	err := l.scan(s)
 	switch {
 	case r.kin == unknown && s.last == before:
 		l.setAside(s.name(), errors.New("not a segment"))
 		return false
 	case s.named && s.left.records == 0: // known already
 		return false
-	case d.stretches > 0 || err != nil || r.kin == unknown:
-		s.damaged = true
-		l.lost.DamagedRecords += int64(d.stretches)
-		l.lost.DamagedBytes += d.bytes
-		l.cfg.Log.Error("log of blocks: damage found; the file will be kept",
-			"dir", l.cfg.Dir, "file", s.name(), "bytes", d.bytes, "err", err)
+	case len(s.gaps) > 0 || err != nil || r.kin == unknown:
+		l.harmed(s, err)
 	}
 	return true
 }
 
+// harmed counts and logs the damage that was found in s.
+func (l *Log) harmed(s *segment, err error) {
+	s.damaged = true
+	bytes := int64(0)
+	for _, g := range s.gaps {
+		bytes += g.to - g.from
+	}
+	l.lost.DamagedRecords += int64(len(s.gaps))
+	l.lost.DamagedBytes += bytes
+	l.cfg.Log.Error("log of blocks: damage found; the file will be kept",
+		"dir", l.cfg.Dir, "file", s.name(), "bytes", bytes, "err", err)
+}
+
 // scan reads the headers of the records of s.
-func (l *Log) scan(s *segment) (damage, error) {
+func (l *Log) scan(s *segment) error {
 	f, err := l.cfg.FS.Open(l.path(s.name()))
 	if err != nil {
-		return damage{}, err
+		return err
 	}
 	defer f.Close()
-	return s.scan(f, l.next), nil
+	s.scan(f, l.next)
+	return nil
 }
 
 // setAside counts and logs a file that is left alone.

@@ -90,10 +90,11 @@ func readPages(f io.ReaderAt, buf []byte, off int64) {
 		clear(buf[n:])
 		return
 	}
-	for from := 0; from < len(buf); from += pageBytes {
-		page := buf[from:min(from+pageBytes, len(buf))]
-		if n, _ := f.ReadAt(page, off+int64(from)); n < len(page) {
+	for len(buf) > 0 {
+		page := buf[:min(pageBytes-off%pageBytes, int64(len(buf)))]
+		if n, _ := f.ReadAt(page, off); n < len(page) {
 			clear(page[n:])
 		}
+		buf, off = buf[len(page):], off+int64(len(page))
 	}
 }

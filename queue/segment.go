@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ type segment struct {
 	oldest  int64  // MinTime of the first record not acked at Open, Unix ms
 	left    amount // records not acked
 	read    int64  // Next's: records before this offset were handed out
-	scanned bool   // found at Open: damage between its records is counted
+	gaps    []gap  // what Open took for damage, and has counted
 	damaged bool   // to be kept
 	named   bool   // the file's name says so
 }
@@ -82,8 +83,8 @@ func segmentCheck(b []byte) uint32 {
 type kinship int
 
 const (
-	ours    kinship = iota // a segment of this version
-	unknown                // no header that checks: records may follow all the same
+	unknown kinship = iota // no header that checks: records may follow all the same
+	ours                   // a segment of this version
 	unborn                 // cut short within the header: no record was ever in it
 	foreign                // a segment of another version
 )
@@ -106,26 +107,26 @@ func decodeSegmentHeader(b []byte, id uint64) (first uint64, kin kinship) {
 	return le.Uint64(b[24:]), ours
 }
 
-// damage is what a scan found wrong with a segment.
-type damage struct {
-	stretches int   // places without a readable header
-	bytes     int64 // their length
+// A gap is a part of a segment in which Open found no header that checks.
+type gap struct{ from, to int64 }
+
+// inGap reports whether off is in what Open took for damage.
+func (s *segment) inGap(off int64) bool {
+	return slices.ContainsFunc(s.gaps, func(g gap) bool { return g.from <= off && off < g.to })
 }
 
 // scan reads the headers of all records of the segment in f, and counts those
 // that are not below watermark. A record that an earlier segment has too, after
 // a write that failed half-way, is left to that one.
-func (s *segment) scan(f vfs.File, watermark uint64) damage {
-	var d damage
+func (s *segment) scan(f vfs.File, watermark uint64) {
 	sc := &scanner{f: f, id: s.id, size: s.size}
 	for off := s.start; ; {
 		h, at, ok := sc.locate(off)
 		if at > off {
-			d.stretches++
-			d.bytes += at - off
+			s.gaps = append(s.gaps, gap{off, at})
 		}
 		if !ok {
-			return d
+			return
 		}
 		if h.seq > s.last {
 			s.note(h, watermark)

@@ -277,7 +277,7 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	if err != nil {
-		p = p[:short.N]
+		p = p[:min(short.N, len(p))]
 	}
 	if grow := off + int64(len(p)) - int64(len(f.node.data)); grow > 0 && len(p) > 0 {
 		f.node.data = append(f.node.data, make([]byte, grow)...)
