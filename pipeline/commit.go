@@ -27,12 +27,23 @@ func (p *Pipeline) commit(s *stage) {
 	p.tree, p.ready = s.tree, true
 	p.mu.Unlock()
 	s.markHealth()
+	p.start(true)
 	p.retire(old)
-	if p.phase == running {
-		for _, n := range s.tree.nodes {
-			if n.inst != nil {
-				n.inst.start()
-			}
+	p.start(false)
+}
+
+// start starts the components that are new: those that others refer to if
+// referred is true, all others if not. What is referred to may be sent to from
+// now on, so it starts before anything is stopped. What nobody refers to
+// starts after that: it might listen where a removed one still does, or fetch
+// what that one still fetches.
+func (p *Pipeline) start(referred bool) {
+	if p.phase != running {
+		return
+	}
+	for _, n := range p.tree.nodes {
+		if n.inst != nil && len(p.tree.dependants[n]) > 0 == referred {
+			n.inst.start()
 		}
 	}
 }

@@ -211,10 +211,31 @@ func (p *Pipeline) exports(n *node) any {
 	if n.inst != nil && n.inst.exports != nil {
 		return n.inst.exports
 	}
-	if n.Kind.Exports == nil {
+	return nothing(n.Kind.Exports)
+}
+
+// nothing returns the exports of a component that has exported nothing: the
+// zero value of its type.
+func nothing(t reflect.Type) any {
+	if t == nil {
 		return nil
 	}
-	return reflect.Zero(n.Kind.Exports).Interface()
+	return reflect.Zero(t).Interface()
+}
+
+// sample returns exports to check types with: the zero value of t, with one
+// element in each list, since an empty list goes wherever a list is due.
+func sample(t reflect.Type) any {
+	if t == nil || t.Kind() != reflect.Struct {
+		return nothing(t)
+	}
+	v := reflect.New(t).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.CanSet() && f.Kind() == reflect.Slice {
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		}
+	}
+	return v.Interface()
 }
 
 // value returns n.value.

@@ -193,7 +193,12 @@ func testKinds(rec *recorder) []component.Kind {
 		kind[sourceArguments, component.None](rec, "test.source", nil, accept[sourceArguments]),
 		kind[text, component.None](rec, "test.young", nil, accept[text]).At(component.Experimental),
 		late, sink, remote, exiting(),
+		kind[struct{}, manyExports](rec, "test.many", nil, accept[struct{}]),
 	}
+}
+
+type manyExports struct {
+	List []string `alloy:"list,attr"`
 }
 
 type contentExports struct {

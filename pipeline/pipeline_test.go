@@ -123,6 +123,39 @@ func TestRemovedComponentDoesNotHoldUpLoads(t *testing.T) {
 	})
 }
 
+// A new component that others refer to runs before the old one is stopped, and
+// one that nobody refers to after that.
+func TestReplacementsOverlapOnlyWhereTheyAreReferredTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		p, stop := open(t, storyConfig(rec, nil), `
+			test.sink "old" { stubborn = true }
+			test.source "old" { forward_to = [test.sink.old.receiver] }`)
+		synctest.Wait()
+		go func() {
+			time.Sleep(time.Second)
+			f := func(id string, want component.HealthState) {
+				t.Helper()
+				if s, _ := p.Component(id); s.Health.State != want {
+					t.Errorf("%s is %s while what it replaces is stopping; want %s", id, s.Health.State, want)
+				}
+			}
+			f("test.sink.new", component.Healthy)
+			f("test.source.new", component.Unknown)
+		}()
+		err := p.Load(main(`
+			test.sink "new" { }
+			test.source "new" { forward_to = [test.sink.new.receiver] }`))
+		if err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A pipeline that is stopped loads nothing, and runs once.
 func TestStoppedPipelineLoadsNothing(t *testing.T) {
 	p, stop := open(t, storyConfig(newRecorder(), nil), "")

@@ -42,13 +42,9 @@ func (p *Pipeline) begin() error {
 		return errTwice
 	}
 	p.phase = running
-	if p.tree == nil {
-		return nil
-	}
-	for _, n := range p.tree.nodes {
-		if n.inst != nil {
-			n.inst.start()
-		}
+	if p.tree != nil {
+		p.start(true)
+		p.start(false)
 	}
 	return nil
 }

@@ -168,6 +168,7 @@ func (s *stage) component(n *node) {
 		n.inst = s.p.newInstance(n)
 	}
 	args, ds := graph.Decode(n.Block, n.Kind.Arguments, s.p.vars(n))
+	ds.Merge(s.types(n))
 	if s.problem(n, ds); len(ds) > 0 || n.pending != "" {
 		return
 	}
@@ -181,6 +182,22 @@ func (s *stage) component(n *node) {
 	if n.Role == graph.Import {
 		s.library(n, args)
 	}
+}
+
+// types checks the arguments of n against the types of exports that are not
+// there yet.
+func (s *stage) types(n *node) diag.Diagnostics {
+	if s.p.unexported(n, s.dry) == "" {
+		return nil
+	}
+	vars := s.p.vars(n)
+	for _, ref := range n.Refs {
+		if to := n.frame.find(ref.To); to.Role == graph.Component && (s.dry || !s.p.hasExported(to.inst)) {
+			put(vars, to.Node.ID(), sample(to.Kind.Exports))
+		}
+	}
+	ds := graph.Attempt(n.Block, n.Kind.Arguments, vars)
+	return slices.DeleteFunc(ds, func(d diag.Diagnostic) bool { return !lasting(d) })
 }
 
 // build builds a component that is new.

@@ -26,7 +26,7 @@ func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics)
 		}
 		return v.Elem().Interface(), nil
 	}
-	if ds := attempts(b, t, vars); len(ds) > 0 {
+	if ds := Attempt(b, t, vars); len(ds) > 0 {
 		return nil, ds
 	}
 	return nil, locate(b, t, vars, err)
@@ -65,8 +65,9 @@ func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
 	return ds
 }
 
-// attempts evaluates each argument of b, and of the blocks in it, by itself.
-func attempts(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
+// Attempt evaluates each argument of b, and of the blocks in it, by itself,
+// without validation, and returns what is wrong with them.
+func Attempt(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
 	var ds diag.Diagnostics
 	s, known := schemaOf(t)
 	if !known {
@@ -80,7 +81,7 @@ func attempts(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
 			}
 		case *ast.BlockStmt:
 			if e, ok := s.blocks[stmt.GetBlockName()]; ok {
-				ds.Merge(attempts(stmt, e.typ, vars))
+				ds.Merge(Attempt(stmt, e.typ, vars))
 			}
 		}
 	}
