@@ -34,10 +34,11 @@ type receiver struct {
 	t   *testing.T
 	url string
 
-	conns  chan net.Conn
-	done   chan struct{}
-	server *http.Server
-	wg     sync.WaitGroup
+	conns    chan net.Conn
+	done     chan struct{}
+	server   *http.Server
+	wg       sync.WaitGroup
+	handlers sync.WaitGroup
 
 	mu       sync.Mutex
 	answer   func(w http.ResponseWriter, r request) bool // writes the answer; false: refused
@@ -83,6 +84,7 @@ func (r *receiver) close() {
 	close(r.done)
 	r.server.Close()
 	r.wg.Wait()
+	r.handlers.Wait()
 }
 
 // answers replaces how requests are answered; nil takes everything.
@@ -101,6 +103,8 @@ func status(code int) func(http.ResponseWriter, request) bool {
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	r.handlers.Add(1)
+	defer r.handlers.Done()
 	body, err := io.ReadAll(hr.Body)
 	if err != nil {
 		return
