@@ -77,8 +77,8 @@ type Clock struct {
 // timed is one entry with its place in its schedule.
 type timed struct {
 	Entry
-	next   time.Time // slot that is served next
-	served time.Time // last slot that passed, ours or not; zero: none
+	next   int64 // slot that is served next, Unix ns
+	served int64 // last slot that passed, ours or not, Unix ns; 0: none
 }
 
 // New returns a clock without entries.
@@ -103,7 +103,8 @@ func (c *Clock) Set(entries []Entry) {
 	for _, e := range entries {
 		t := c.entries[e.Key]
 		if t == nil {
-			t = &timed{Entry: e, next: owner.NextSlot(e.Key, e.Interval, now)}
+			t = &timed{Entry: e}
+			t.plan(now)
 		} else if t.Interval != e.Interval {
 			t.Entry = e
 			t.plan(now)
@@ -173,17 +174,17 @@ func (c *Clock) collect(now time.Time, due []Due) []Due {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	view := c.view.Load()
-	for len(c.queue) > 0 && !c.queue[0].next.After(now) {
+	for len(c.queue) > 0 && c.queue[0].next <= now.UnixNano() {
 		t := c.queue[0]
-		slot := t.next
+		slot := time.Unix(0, t.next)
 		if now.Sub(slot) >= t.Interval {
 			slot = owner.Slot(t.Key, t.Interval, now) // older ones are lost
 		}
 		if m, ok := view.Owner(t.Key, slot); ok && m.Name == c.cfg.Self {
 			due = append(due, Due{Key: t.Key, Slot: slot, Late: now.Sub(slot)})
 		}
-		t.served = slot
-		t.next = slot.Add(t.Interval)
+		t.served = slot.UnixNano()
+		t.next = t.served + int64(t.Interval)
 		heap.Fix(&c.queue, 0)
 	}
 	return due
@@ -201,10 +202,10 @@ func (c *Clock) replan(now time.Time) {
 
 // plan sets the next slot: the first after now, and after the last served.
 func (t *timed) plan(now time.Time) {
-	if now.Before(t.served) {
-		now = t.served
+	if now.UnixNano() < t.served {
+		now = time.Unix(0, t.served)
 	}
-	t.next = owner.NextSlot(t.Key, t.Interval, now)
+	t.next = owner.NextSlot(t.Key, t.Interval, now).UnixNano()
 }
 
 // sleep returns the time until the next slot, at most maxSleep.
@@ -214,14 +215,14 @@ func (c *Clock) sleep() time.Duration {
 	if len(c.queue) == 0 {
 		return maxSleep
 	}
-	return min(maxSleep, max(0, c.queue[0].next.Sub(c.cfg.now())))
+	return min(maxSleep, max(0, time.Duration(c.queue[0].next-c.cfg.now().UnixNano())))
 }
 
 // slots is a heap of entries by their next slot.
 type slots []*timed
 
 func (s slots) Len() int           { return len(s) }
-func (s slots) Less(i, j int) bool { return s[i].next.Before(s[j].next) }
+func (s slots) Less(i, j int) bool { return s[i].next < s[j].next }
 func (s slots) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
 
 // Push and Pop complete heap.Interface; the queue is only rebuilt and fixed.

@@ -65,7 +65,7 @@ func TestHostileTargetIsDownWithAReason(t *testing.T) {
 	f("endless body", "body size limit", func(w http.ResponseWriter, _ *http.Request) {
 		plainText(w)
 		for {
-			if _, err := w.Write([]byte("x 1\n")); err != nil {
+			if _, err := w.Write(bytes.Repeat([]byte("x 1\n"), 10_000)); err != nil {
 				return
 			}
 		}

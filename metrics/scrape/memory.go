@@ -24,6 +24,7 @@ const (
 	meta flags = 1 << iota
 	isType
 	isHelp
+	isEnd // "# EOF"
 
 	// tracked marks a series that gets a staleness marker when it ends: its
 	// last sample was appended and had no timestamp of its own.

@@ -44,6 +44,7 @@ func (w *walk) parsed(body []byte, contentType string) error {
 	for {
 		kind, err := p.Next()
 		if errors.Is(err, io.EOF) {
+			w.noteLines(nil)
 			return nil
 		}
 		if err != nil {
@@ -103,6 +104,9 @@ func (w *walk) parsedMeta(p textparse.Parser, kind textparse.Entry) {
 		md.Unit = string(text)
 	}
 	f.parsed = &md
+	if w.outline.follows() {
+		return // the line is noted as it is
+	}
 	line := slices.Concat([]byte{byte(kind)}, name, []byte{0xFF}, text)
 	if !w.note(line, meta) {
 		f.changed = md.Family
@@ -113,6 +117,7 @@ func (w *walk) parsedMeta(p textparse.Parser, kind textparse.Entry) {
 func (w *walk) parsedSample(p textparse.Parser, kind textparse.Entry) error {
 	w.total++
 	d := read(p, kind)
+	w.noteLines(d.text)
 	if kind == textparse.EntryHistogram && !d.isHistogram() {
 		return fmt.Errorf("parse histogram %q: it is empty", d.text)
 	}

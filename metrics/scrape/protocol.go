@@ -63,17 +63,19 @@ func accept(protocols []Protocol, scheme model.EscapingScheme) string {
 	return b.String()
 }
 
-// isText reports whether a body of this content type is in the text format
-// that package exposition reads.
-func isText(contentType string, fallback Protocol) bool {
+// Media types that bodies come in.
+const (
+	mediaText        = "text/plain"
+	mediaOpenMetrics = "application/openmetrics-text"
+	mediaProtobuf    = "application/vnd.google.protobuf"
+)
+
+// mediaOf returns the media type of a body: that of its content type if it is a
+// known one, else that of the fallback, which may be empty.
+func mediaOf(contentType string, fallback Protocol) string {
 	media, _, err := mime.ParseMediaType(contentType)
-	if err == nil {
-		switch media {
-		case "text/plain":
-			return true
-		case "application/openmetrics-text", "application/vnd.google.protobuf":
-			return false
-		}
+	if err == nil && (media == mediaText || media == mediaOpenMetrics || media == mediaProtobuf) {
+		return media
 	}
-	return fallback.mediaType() == "text/plain"
+	return fallback.mediaType()
 }

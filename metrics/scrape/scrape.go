@@ -123,24 +123,16 @@ func terminated(body []byte) []byte {
 	return append(body, '\n')
 }
 
-// read walks the body in the way that its format wants.
+// read walks the body in the way that its format wants, and checks the limits
+// on what it found.
 func (w *walk) read(body []byte, contentType string) error {
 	if len(body) == 0 {
 		return nil
 	}
-	err := errForeign
-	cfg := &w.set.cfg
-	if isText(contentType, cfg.Fallback) && !w.id.nhcb && !cfg.TypeAndUnitLabels {
-		err = w.text(terminated(body))
-	}
-	if errors.Is(err, errForeign) {
-		w.again()
-		err = w.parsed(body, contentType)
-	}
-	if err != nil {
+	if err := w.readFormat(body, contentType); err != nil {
 		return fmt.Errorf("read exposition: %w", err)
 	}
-	if limit := int(cfg.Limits.Samples); limit > 0 && w.appended > limit {
+	if limit := int(w.set.cfg.Limits.Samples); limit > 0 && w.appended > limit {
 		w.set.metrics.sampleLimit.Inc()
 		return errSampleLimit
 	}
@@ -150,6 +142,28 @@ func (w *walk) read(body []byte, contentType string) error {
 	}
 	w.finish()
 	return nil
+}
+
+// readFormat walks the body line by line where a sample depends on its own line
+// alone, else with Prometheus' parser.
+func (w *walk) readFormat(body []byte, contentType string) error {
+	cfg := &w.set.cfg
+	media := mediaOf(contentType, cfg.Fallback)
+	byLine := !w.id.nhcb && !cfg.TypeAndUnitLabels
+	switch {
+	case media == mediaText && byLine:
+		if err := w.text(terminated(body)); !errors.Is(err, errForeign) {
+			return err
+		}
+		w.again()
+	case media == mediaOpenMetrics && byLine && !cfg.StartTimestamps:
+		if w.same(body) {
+			return nil
+		}
+		w.again()
+		w.outline = outline{rest: body}
+	}
+	return w.parsed(body, contentType)
 }
 
 // append gives the batch to the sink.
@@ -169,6 +183,6 @@ func (w *walk) append() error {
 func (w *walk) release() {
 	w.shrink()
 	w.set, w.id, w.memory, w.sink, w.old = nil, nil, nil, nil, nil
-	w.family = family{}
+	w.family, w.outline = family{}, outline{}
 	w.batch.Reset()
 }

@@ -49,15 +49,16 @@ type walk struct {
 
 	rebuilding bool
 	next       []entry
-	seen       []bool                        // per entry of old
-	table      map[uint64]int32              // hash to index in old; built when needed
-	handles    map[telemetry.Handle]struct{} // of next
-	stamped    map[telemetry.Handle]int64    // timestamps that series gave themselves
-	resolved   []telemetry.Handle            // holds taken by this walk
-	released   []telemetry.Handle            // holds given up by commit
+	seen       []bool                     // per entry of old
+	table      map[uint64]int32           // hash to index in old; built when needed
+	handles    map[telemetry.Handle]bool  // of next; true: tracked
+	stamped    map[telemetry.Handle]int64 // timestamps that series gave themselves
+	resolved   []telemetry.Handle         // holds taken by this walk
+	released   []telemetry.Handle         // holds given up by commit
 
-	family family
-	marked map[telemetry.Handle]markStamp // exemplars that were appended
+	family  family
+	outline outline
+	marked  map[telemetry.Handle]markStamp // exemplars that were appended
 
 	scratch
 }
@@ -85,7 +86,7 @@ func newWalk(seed maphash.Seed) *walk {
 		seed:    seed,
 		build:   labels.NewScratchBuilder(16),
 		table:   map[uint64]int32{},
-		handles: map[telemetry.Handle]struct{}{},
+		handles: map[telemetry.Handle]bool{},
 		stamped: map[telemetry.Handle]int64{},
 		marked:  map[telemetry.Handle]markStamp{},
 	}
@@ -121,7 +122,7 @@ func (w *walk) restart() {
 	}
 	w.batch.Reset()
 	w.tally = tally{}
-	w.family = family{}
+	w.family, w.outline = family{}, outline{}
 	w.resolved, w.released = w.resolved[:0], w.released[:0]
 	w.at, w.rebuilding = 0, false
 	clear(w.stamped)
@@ -142,7 +143,7 @@ func (w *walk) rebuild() {
 		w.seen[i] = i < w.at
 	}
 	for _, e := range w.next {
-		w.handles[e.handle] = struct{}{}
+		w.handles[e.handle] = w.handles[e.handle] || e.flags&tracked != 0
 	}
 }
 
@@ -172,10 +173,11 @@ func (w *walk) keep(e *entry) *entry {
 func (w *walk) push(e entry) *entry {
 	if e.flags&meta == 0 && e.handle != telemetry.Dropped {
 		e.flags &^= alias
-		if _, known := w.handles[e.handle]; known {
-			e.flags |= alias
+		on, twice := w.handles[e.handle]
+		if twice {
+			e.flags = e.flags&^tracked | alias
 		}
-		w.handles[e.handle] = struct{}{}
+		w.handles[e.handle] = on || e.flags&tracked != 0
 	}
 	w.next = append(w.next, e)
 	return &w.next[len(w.next)-1]
@@ -312,6 +314,7 @@ func (w *walk) track(e *entry, on bool) {
 		e = &w.next[len(w.next)-1]
 	}
 	e.flags ^= tracked
+	w.handles[e.handle] = on
 	if !on && e.flags&alias == 0 {
 		w.stale(e.handle, w.now)
 	}
@@ -337,7 +340,7 @@ func (w *walk) finish() {
 			continue
 		}
 		w.released = append(w.released, e.handle)
-		if _, goesOn := w.handles[e.handle]; !goesOn && e.flags&(tracked|alias) == tracked {
+		if e.flags&(tracked|alias) == tracked && !w.handles[e.handle] {
 			w.stale(e.handle, w.now)
 		}
 	}

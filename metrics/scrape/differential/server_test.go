@@ -26,7 +26,7 @@ type answer struct {
 	media  string
 	status int  // 0: 200
 	drop   bool // closes the connection
-	stall  bool // answers after the timeout
+	stall  bool // does not answer before the timeout
 }
 
 const (
@@ -65,7 +65,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	if a.stall {
-		time.Sleep(7 * time.Second)
+		<-r.Context().Done()
+		return
 	}
 	w.Header().Set("Content-Type", a.media)
 	var out io.Writer = w
