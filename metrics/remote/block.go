@@ -127,8 +127,9 @@ func (b *block) describe(l line) {
 func (b *block) addSample(l line, s telemetry.Sample, start int64) {
 	at := b.open(l)
 	out, body := begin(b.series, tag(2, wireBytes), 1)
-	out = appendDouble(append(out, tag(1, wireFixed)), s.V)
-	out = appendVarint(append(out, tag(2, wireVarint)), uint64(s.T))
+	out = append(out, tag(1, wireFixed), 0, 0, 0, 0, 0, 0, 0, 0, tag(2, wireVarint))
+	binary.LittleEndian.PutUint64(out[len(out)-9:], math.Float64bits(s.V))
+	out = appendVarint(out, uint64(s.T))
 	if start != 0 && b.kind == kindWrite2 {
 		out = appendVarint(append(out, tag(3, wireVarint)), uint64(start))
 	}

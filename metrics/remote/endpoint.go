@@ -127,7 +127,7 @@ func (e *endpoint) append(st *state, b *telemetry.Batch) error {
 		e.blocks = make([]*block, e.lanes)
 	}
 	before := e.pending
-	enc := encoder{e: e, st: st, set: set, lane: int(b.Key % uint64(e.lanes))}
+	enc := newEncoder(e, st, set, int(b.Key%uint64(e.lanes)))
 	enc.addLocked(b)
 	if before == 0 && e.pending > 0 {
 		signal(e.kick)
@@ -162,78 +162,4 @@ func (e *endpoint) sealLocked(lane int) {
 		e.sealed = append(e.sealed, b)
 		e.blocks[lane] = nil
 	}
-}
-
-// An encoder writes one batch into the blocks of one endpoint and lane.
-type encoder struct {
-	e    *endpoint
-	st   *state
-	set  *settings
-	lane int
-}
-
-// addLocked encodes all of b that this endpoint takes.
-func (c encoder) addLocked(b *telemetry.Batch) {
-	starts := b.Starts
-	for i, s := range b.Samples {
-		start := int64(0)
-		if len(starts) > 0 && starts[0].Index == i {
-			start, starts = starts[0].T, starts[1:]
-		}
-		if l, ok := c.line(s.Handle); ok {
-			blk := c.e.openLocked(c.lane, c.set)
-			size := blk.size()
-			blk.addSample(l, s, start)
-			c.e.pending += blk.size() - size
-		}
-	}
-	c.addHistogramsLocked(b.Histograms)
-	c.addExemplarsLocked(b.Exemplars)
-}
-
-func (c encoder) addHistogramsLocked(list []telemetry.HistogramSample) {
-	if !c.set.NativeHistograms {
-		c.e.metrics.skippedHistograms.Add(float64(len(list)))
-		return
-	}
-	for _, s := range list {
-		if l, ok := c.line(s.Handle); ok {
-			blk := c.e.openLocked(c.lane, c.set)
-			size := blk.size()
-			blk.addHistogram(l, s)
-			c.e.pending += blk.size() - size
-		}
-	}
-}
-
-func (c encoder) addExemplarsLocked(list []telemetry.ExemplarSample) {
-	if !c.set.Exemplars {
-		c.e.metrics.skippedExemplars.Add(float64(len(list)))
-		return
-	}
-	for _, s := range list {
-		if l, ok := c.line(s.Handle); ok {
-			blk := c.e.openLocked(c.lane, c.set)
-			size := blk.size()
-			blk.addExemplar(l, s.Exemplar)
-			c.e.pending += blk.size() - size
-		}
-	}
-}
-
-// line returns the series of h at this endpoint, or false if it has none.
-func (c encoder) line(h telemetry.Handle) (line, bool) {
-	g, n := c.st.generation(h)
-	if g == nil {
-		return line{}, false
-	}
-	v, known := g.of[c.e]
-	if !known {
-		return line{}, false
-	}
-	pairs := g.table.pairsLocked(n, v)
-	if len(pairs) == 0 {
-		return line{}, false
-	}
-	return line{table: g.table, pairs: pairs, family: g.table.entries[n].family}, true
 }

@@ -61,6 +61,10 @@ func begin(b []byte, tag byte, size int) (_ []byte, at int) {
 // end writes the length of what follows the room of size bytes at at.
 func end(b []byte, at, size int) []byte {
 	body := len(b) - at - size
+	if size == 2 && body >= 1<<7 && body < 1<<14 {
+		b[at], b[at+1] = byte(body)|0x80, byte(body>>7)
+		return b
+	}
 	want := varintLen(uint64(body))
 	if want > size {
 		b = append(b, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"[:want-size]...)
