@@ -22,6 +22,7 @@ var (
 // A page is what a target answered.
 type page struct {
 	body        []byte // as it came, from the buffers; nil without one
+	large       bool   // it has one of the places of large bodies
 	compressed  bool
 	contentType string
 }
@@ -47,30 +48,53 @@ func (s *settings) fetch(ctx context.Context, id *identity, size int) (page, err
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 		return page{}, fmt.Errorf("server returned HTTP status %s", resp.Status)
 	}
-	size = max(size, int(min(resp.ContentLength+1, 16<<20)))
-	body, err := s.read(resp.Body, size)
-	if err != nil {
-		return page{}, err
-	}
-	return page{
-		body:        body,
+	pg := page{
 		compressed:  resp.Header.Get("Content-Encoding") == "gzip",
 		contentType: resp.Header.Get("Content-Type"),
-	}, nil
-}
-
-// read reads r to its end into a buffer of about size bytes to begin with.
-func (s *settings) read(r io.Reader, size int) ([]byte, error) {
-	b := s.buffers.get(size)
-	b, err := readAll(r, b, s.cfg.Limits.bodyBytes())
-	if err != nil {
-		s.buffers.put(b)
-		return nil, err
 	}
-	return b, nil
+	size = max(size, int(min(resp.ContentLength+1, largeBytes)))
+	pg.body, err = s.read(ctx, resp.Body, size, &pg.large)
+	if err != nil {
+		s.discard(pg)
+		return page{}, err
+	}
+	return pg, nil
 }
 
-// readAll appends r to b. At limit bytes or more it gives up.
+// largeBytes is the size beyond which a body needs one of few places. So a
+// hundred targets with endless bodies take as much memory as two.
+const largeBytes = 4 << 20
+
+// largePlaces is how many large bodies there may be at one time.
+const largePlaces = 2
+
+// read reads r to its end into a buffer of about size bytes to begin with. If
+// the body becomes large it waits for a place, and says so.
+func (s *settings) read(ctx context.Context, r io.Reader, size int, large *bool) ([]byte, error) {
+	limit := s.cfg.Limits.bodyBytes()
+	b, err := readAll(r, s.buffers.get(size), min(limit, largeBytes))
+	if !errors.Is(err, errBodyLimit) || limit <= largeBytes {
+		return b, err
+	}
+	select {
+	case s.large <- struct{}{}:
+		*large = true
+		return readAll(r, b, limit)
+	case <-ctx.Done():
+		return b, fmt.Errorf("wait for room for a large body: %w", ctx.Err())
+	}
+}
+
+// discard gives back what a page has taken.
+func (s *settings) discard(pg page) {
+	s.buffers.put(pg.body)
+	if pg.large {
+		<-s.large
+	}
+}
+
+// readAll appends r to b. At limit bytes or more it gives up; it may be called
+// again with a higher limit.
 func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {

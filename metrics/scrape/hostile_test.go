@@ -119,6 +119,33 @@ func TestHostileTargetIsDownWithAReason(t *testing.T) {
 	})
 }
 
+// However many large bodies come at one time, few are kept in memory, and the
+// others wait for their turn.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	run(t, plain(), func(r *rig) {
+		body := append(bytes.Repeat([]byte("# a comment of forty-odd bytes, many times\n"), 110_000), "x 1\n"...)
+		var addrs []string
+		for i := range 4 {
+			addrs = append(addrs, fmt.Sprintf("large%d:80", i))
+			r.serve(addrs[i], func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/plain")
+				_, _ = w.Write(body)
+			})
+		}
+		r.pool.SetTargets(targets(addrs...))
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		for _, s := range r.pool.Targets() {
+			if s.Health != "up" {
+				t.Errorf("%s is %s: %s", s.URL, s.Health, s.Err)
+			}
+		}
+		if n := len(r.pool.set.large); n != 0 {
+			t.Errorf("%d places are not given back", n)
+		}
+	})
+}
+
 func TestNaNsAreNoMarkers(t *testing.T) {
 	run(t, plain(), func(r *rig) {
 		r.text("a:80", "x NaN\ny nan\nz -NaN\n")

@@ -62,7 +62,7 @@ func (p *Pool) scrape(j *job) {
 	}
 	if err == nil {
 		t.size = len(pg.body)
-		defer j.set.buffers.put(pg.body)
+		defer j.set.discard(pg)
 	}
 	w := <-p.walks // bounds the work at one time to the processors there are
 	defer func() { w.release(); p.walks <- w }()

@@ -20,7 +20,8 @@ type settings struct {
 	log            *slog.Logger
 	metrics        *metrics
 	buffers        *buffers
-	failures       *failureLog // nil: none
+	large          chan struct{} // full: no place for another large body
+	failures       *failureLog   // nil: none
 }
 
 // newSettings makes the settings that follow before, or the first ones.
@@ -53,11 +54,11 @@ func newSettings(cfg Config, before *settings) (*settings, error) {
 // inherit takes over what outlives a change of the configuration.
 func (s *settings) inherit(before *settings) {
 	if before == nil {
-		s.buffers = new(buffers)
+		s.buffers, s.large = new(buffers), make(chan struct{}, largePlaces)
 		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
 		return
 	}
-	s.metrics, s.buffers = before.metrics, before.buffers
+	s.metrics, s.buffers, s.large = before.metrics, before.buffers, before.large
 	s.failures = before.failures
 	if s.cfg.FailureLog != before.cfg.FailureLog {
 		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
