@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -13,14 +14,21 @@ import (
 	"github.com/divvy-collector/divvy/vfs"
 )
 
-// refusing returns an intercept that fails what match picks while *on.
-func refusing(on *bool, err error, match func(vfs.Op) bool) func(vfs.Op) error {
+// refusing returns an intercept that fails what match picks while on is set.
+func refusing(on *atomic.Bool, err error, match func(vfs.Op) bool) func(vfs.Op) error {
 	return func(op vfs.Op) error {
-		if *on && match(op) {
+		if on.Load() && match(op) {
 			return err
 		}
 		return nil
 	}
+}
+
+// toggle returns a switch for refusing.
+func toggle(on bool) *atomic.Bool {
+	b := new(atomic.Bool)
+	b.Store(on)
+	return b
 }
 
 // segmentWrite picks writes of records, and of the headers before them.
@@ -32,14 +40,14 @@ func segmentWrite(op vfs.Op) bool {
 // written, by themselves.
 func TestFullDiskHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk, full := vfs.NewMem(), false
-		disk.Intercept(refusing(&full, vfs.Short{N: 60, Err: syscall.ENOSPC}, segmentWrite))
+		disk, full := vfs.NewMem(), toggle(false)
+		disk.Intercept(refusing(full, vfs.Short{N: 60, Err: syscall.ENOSPC}, segmentWrite))
 		l := open(t, small(disk))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { l.Run(ctx); close(done) }()
 		l.append(0, 3)
-		full = true
+		full.Store(true)
 		began := time.Now()
 		l.append(3, 6)
 		time.Sleep(5 * time.Second)
@@ -53,7 +61,7 @@ func TestFullDiskHeals(t *testing.T) {
 			t.Errorf("all is acked, memory holds %d bytes", s.MemoryBytes)
 		}
 		l.append(9, 12)
-		full = false
+		full.Store(false)
 		time.Sleep(2 * time.Second)
 		if s := l.Stats(); s.Degraded != nil || s.MemoryBytes != 0 || s.Records != 3 {
 			t.Errorf("healed: %+v", s)
@@ -69,8 +77,8 @@ func TestFullDiskHeals(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	disk, full := vfs.NewMem(), true
-	disk.Intercept(refusing(&full, syscall.ENOSPC, segmentWrite))
+	disk, full := vfs.NewMem(), toggle(true)
+	disk.Intercept(refusing(full, syscall.ENOSPC, segmentWrite))
 	l := open(t, small(disk))
 	n, items := 0, int64(0)
 	for ; n < 100; n++ {
@@ -97,8 +105,8 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestReadOnlyDiskIsReadAndNotWritten(t *testing.T) {
 	disk := filled(t, 20)
 	before := files(t, disk)
-	ro := true
-	disk.Intercept(refusing(&ro, syscall.EROFS, vfs.Op.Changes))
+	ro := toggle(true)
+	disk.Intercept(refusing(ro, syscall.EROFS, vfs.Op.Changes))
 	l := open(t, small(disk))
 	if s := l.Stats(); !errors.Is(s.Degraded, syscall.EROFS) || s.Records != 20 {
 		t.Errorf("%+v", s)
@@ -110,7 +118,7 @@ func TestReadOnlyDiskIsReadAndNotWritten(t *testing.T) {
 		t.Errorf("files %s; were %s", got, before)
 	}
 	l.append(23, 25)
-	ro = false
+	ro.Store(false)
 	l.keep()
 	if s := l.Stats(); s.Degraded != nil || s.MemoryBytes != 0 {
 		t.Errorf("healed: %+v", s)
@@ -124,12 +132,12 @@ func TestReadOnlyDiskIsReadAndNotWritten(t *testing.T) {
 // A directory that does not exist and cannot be made is as good as an empty one
 // that is read-only.
 func TestUnmakeableDirectoryHeals(t *testing.T) {
-	disk, ro := vfs.NewMem(), true
-	disk.Intercept(refusing(&ro, syscall.EROFS, vfs.Op.Changes))
+	disk, ro := vfs.NewMem(), toggle(true)
+	disk.Intercept(refusing(ro, syscall.EROFS, vfs.Op.Changes))
 	l := open(t, small(disk))
 	l.append(0, 5)
 	l.keep()
-	ro = false
+	ro.Store(false)
 	l.keep()
 	l.close()
 	l = open(t, small(disk))
@@ -140,8 +148,8 @@ func TestUnmakeableDirectoryHeals(t *testing.T) {
 // A directory that cannot be listed may hold records that must not be written
 // over: the log stays in memory.
 func TestUnlistableDirectoryIsNotTouched(t *testing.T) {
-	disk, broken := filled(t, 5), true
-	disk.Intercept(refusing(&broken, fs.ErrPermission, func(op vfs.Op) bool { return op.Kind == vfs.List }))
+	disk, broken := filled(t, 5), toggle(true)
+	disk.Intercept(refusing(broken, fs.ErrPermission, func(op vfs.Op) bool { return op.Kind == vfs.List }))
 	l := open(t, small(disk))
 	l.append(100, 103)
 	l.take(100, 103)
@@ -150,7 +158,7 @@ func TestUnlistableDirectoryIsNotTouched(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	l.close()
-	broken = false
+	broken.Store(false)
 	l = open(t, small(disk))
 	l.take(0, 5)
 	l.close()
@@ -159,10 +167,10 @@ func TestUnlistableDirectoryIsNotTouched(t *testing.T) {
 // A lock that somebody takes while the directory was not to be had keeps the
 // log from writing.
 func TestLateLockIsRespected(t *testing.T) {
-	disk, broken := vfs.NewMem(), true
-	disk.Intercept(refusing(&broken, syscall.EROFS, vfs.Op.Changes))
+	disk, broken := vfs.NewMem(), toggle(true)
+	disk.Intercept(refusing(broken, syscall.EROFS, vfs.Op.Changes))
 	late := open(t, small(disk))
-	broken = false
+	broken.Store(false)
 	l := open(t, small(disk))
 	l.append(0, 3)
 	late.append(50, 52)
@@ -187,8 +195,8 @@ func TestUnreadablePageCostsItsRecords(t *testing.T) {
 		l.append(n, n+1)
 	}
 	l.close()
-	broken := true
-	disk.Intercept(refusing(&broken, syscall.EIO, func(op vfs.Op) bool {
+	broken := toggle(true)
+	disk.Intercept(refusing(broken, syscall.EIO, func(op vfs.Op) bool {
 		const bad = 2*pageBytes + 100
 		return op.Kind == vfs.Read && op.Off <= bad && op.Off+int64(op.Len) > bad
 	}))
@@ -211,9 +219,9 @@ func TestUnreadablePageCostsItsRecords(t *testing.T) {
 
 // A file that cannot be opened is kept, even when the cursor has passed it.
 func TestUnreadableFileIsKept(t *testing.T) {
-	disk, broken := filled(t, 20), true
+	disk, broken := filled(t, 20), toggle(true)
 	name := segmentFiles(t, disk)[1]
-	disk.Intercept(refusing(&broken, fs.ErrPermission, func(op vfs.Op) bool {
+	disk.Intercept(refusing(broken, fs.ErrPermission, func(op vfs.Op) bool {
 		return op.Kind == vfs.Open && strings.Contains(op.Name, strings.TrimSuffix(name, liveSuffix))
 	}))
 	l := open(t, small(disk))
@@ -231,8 +239,8 @@ func TestUnreadableFileIsKept(t *testing.T) {
 // What a kernel could not sync it may have thrown away: the segment is ended,
 // and the log says so until a sync succeeds.
 func TestFailedSyncEndsSegment(t *testing.T) {
-	disk, broken := vfs.NewMem(), true
-	disk.Intercept(refusing(&broken, syscall.EIO, func(op vfs.Op) bool {
+	disk, broken := vfs.NewMem(), toggle(true)
+	disk.Intercept(refusing(broken, syscall.EIO, func(op vfs.Op) bool {
 		return op.Kind == vfs.Sync && strings.HasSuffix(op.Name, liveSuffix)
 	}))
 	l := open(t, small(disk))
@@ -241,7 +249,7 @@ func TestFailedSyncEndsSegment(t *testing.T) {
 	if s := l.Stats(); !errors.Is(s.Degraded, syscall.EIO) {
 		t.Errorf("%+v", s)
 	}
-	broken = false
+	broken.Store(false)
 	l.append(1, 2)
 	l.keep()
 	if s := l.Stats(); s.Degraded != nil || s.Segments != 2 {
