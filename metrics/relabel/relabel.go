@@ -162,9 +162,12 @@ func (r *Rules) Append(b *telemetry.Batch) error {
 	if errors.Is(err, telemetry.ErrEpoch) {
 		return telemetry.ErrEpoch
 	}
+	// What another sink still holds can only be marked as ended. One that has
+	// stopped meanwhile marks nothing; that is no reason to give back, or to
+	// append again, what next has taken.
 	for _, sink := range foreign {
 		part.Epoch = sink.Epoch()
-		err = errors.Join(err, sink.Append(&part))
+		_ = sink.Append(&part)
 	}
 	if err == nil {
 		r.metrics.appended(len(b.Samples)+len(b.Histograms), time.Since(start))
