@@ -16,15 +16,29 @@ import (
 
 // receiveArguments are the arguments of prometheus.receive_http.
 type receiveArguments struct {
-	HTTP             serverHTTP      `alloy:"http,block,optional"`
-	GRPC             *serverGRPC     `alloy:"grpc,block,optional"` // no effect: see serverGRPC
-	GracefulShutdown time.Duration   `alloy:"graceful_shutdown_timeout,attr,optional"`
-	ForwardTo        []args.Receiver `alloy:"forward_to,attr"`
-	AppendMetadata   bool            `alloy:"append_metadata,attr,optional"`
-	TypeAndUnit      bool            `alloy:"enable_type_and_unit_labels,attr,optional"` // of remote write 2.0; 1.0 does not say them
-	Messages         []string        `alloy:"accepted_remote_write_protobuf_messages,attr,optional"`
+	HTTP serverHTTP  `alloy:"http,block,optional"`
+	GRPC *serverGRPC `alloy:"grpc,block,optional"` // no effect: see serverGRPC
+
+	// GracefulShutdown is how long requests under way may take when the
+	// component stops or listens anew.
+	GracefulShutdown time.Duration `alloy:"graceful_shutdown_timeout,attr,optional"`
+
+	// ForwardTo gets everything; a request is acknowledged when all of them
+	// have committed it.
+	ForwardTo []args.Receiver `alloy:"forward_to,attr"`
+
+	// AppendMetadata passes on what senders say about types, units and help.
+	AppendMetadata bool `alloy:"append_metadata,attr,optional"`
+
+	// TypeAndUnit makes them labels of the series, of version 2.0 only: in
+	// version 1.0 they come apart from the series.
+	TypeAndUnit bool `alloy:"enable_type_and_unit_labels,attr,optional"`
+
+	// Messages are the versions of the protocol that are taken.
+	Messages []string `alloy:"accepted_remote_write_protobuf_messages,attr,optional"`
 }
 
+// SetToDefault sets the documented defaults.
 func (a *receiveArguments) SetToDefault() {
 	*a = receiveArguments{
 		GracefulShutdown: 30 * time.Second,
@@ -33,6 +47,7 @@ func (a *receiveArguments) SetToDefault() {
 	a.HTTP.SetToDefault()
 }
 
+// Validate reports everything that is wrong, joined.
 func (a *receiveArguments) Validate() error {
 	errs := []error{a.HTTP.Validate()}
 	if a.GracefulShutdown < 0 {
@@ -47,6 +62,7 @@ func (a *receiveArguments) Validate() error {
 	return errors.Join(errs...)
 }
 
+// server returns what concerns the server.
 func (a *receiveArguments) server() serverSettings {
 	return serverSettings{http: a.HTTP, graceful: a.GracefulShutdown}
 }
@@ -58,6 +74,7 @@ type receiveHTTP struct {
 	server   *server
 }
 
+// newReceiveHTTP listens to nothing yet: Run does.
 func newReceiveHTTP(env component.Env, a receiveArguments) (component.Instance[receiveArguments], error) {
 	r := &receiveHTTP{env: env}
 	var err error
@@ -77,6 +94,7 @@ func newReceiveHTTP(env component.Env, a receiveArguments) (component.Instance[r
 	return r, nil
 }
 
+// config returns what concerns the receiver.
 func (r *receiveHTTP) config(a receiveArguments) receive.Config {
 	return receive.Config{
 		Name:     r.env.ID,
@@ -95,6 +113,8 @@ func (r *receiveHTTP) warn(a receiveArguments) {
 	}
 }
 
+// Update listens anew only if the server's arguments changed; requests under
+// way end where they began.
 func (r *receiveHTTP) Update(a receiveArguments) error {
 	if err := r.server.update(a.server()); err != nil {
 		return err
@@ -114,4 +134,5 @@ func (r *receiveHTTP) Run(ctx context.Context) error {
 	return nil
 }
 
+// Health is that of the server: unhealthy while it cannot listen.
 func (r *receiveHTTP) Health() component.Health { return r.server.health() }

@@ -20,14 +20,20 @@ import (
 
 // remoteHTTPArguments are the arguments of remote.http.
 type remoteHTTPArguments struct {
-	URL           string            `alloy:"url,attr"`
-	PollFrequency time.Duration     `alloy:"poll_frequency,attr,optional"`
-	PollTimeout   time.Duration     `alloy:"poll_timeout,attr,optional"`
-	IsSecret      bool              `alloy:"is_secret,attr,optional"`
-	Method        string            `alloy:"method,attr,optional"`
-	Headers       map[string]string `alloy:"headers,attr,optional"`
-	Body          string            `alloy:"body,attr,optional"`
-	Client        clientBlock       `alloy:"client,block,optional"`
+	URL string `alloy:"url,attr"` // which must answer 200
+
+	// A poll must end before the next one begins.
+	PollFrequency time.Duration `alloy:"poll_frequency,attr,optional"`
+	PollTimeout   time.Duration `alloy:"poll_timeout,attr,optional"`
+
+	IsSecret bool `alloy:"is_secret,attr,optional"` // the content is a secret
+
+	// What is sent.
+	Method  string            `alloy:"method,attr,optional"`
+	Headers map[string]string `alloy:"headers,attr,optional"`
+	Body    string            `alloy:"body,attr,optional"`
+
+	Client clientBlock `alloy:"client,block,optional"`
 }
 
 // clientBlock is an HTTP client as a block of its own.
@@ -35,9 +41,13 @@ type clientBlock struct {
 	HTTP args.HTTPClient `alloy:",squash"`
 }
 
-func (c *clientBlock) SetToDefault()   { c.HTTP.SetToDefault() }
+// SetToDefault sets the defaults of every client.
+func (c *clientBlock) SetToDefault() { c.HTTP.SetToDefault() }
+
+// Validate has the rules of every client.
 func (c *clientBlock) Validate() error { return c.HTTP.Validate() }
 
+// SetToDefault sets the documented defaults.
 func (a *remoteHTTPArguments) SetToDefault() {
 	*a = remoteHTTPArguments{
 		PollFrequency: time.Minute,
@@ -47,6 +57,7 @@ func (a *remoteHTTPArguments) SetToDefault() {
 	a.Client.SetToDefault()
 }
 
+// Validate reports everything that is wrong, joined.
 func (a *remoteHTTPArguments) Validate() error {
 	errs := []error{
 		validateURL("url", a.URL),
@@ -80,6 +91,7 @@ type poll struct {
 	client *http.Client
 }
 
+// newRemoteHTTP asks nothing yet: Run does.
 func newRemoteHTTP(env component.Env, a remoteHTTPArguments) (component.Instance[remoteHTTPArguments], error) {
 	p, err := newPoll(a)
 	if err != nil {
@@ -99,6 +111,7 @@ func newPoll(a remoteHTTPArguments) (poll, error) {
 	return poll{args: a, client: client}, nil
 }
 
+// Update makes the next poll the one for a, at once.
 func (r *remoteHTTP) Update(a remoteHTTPArguments) error {
 	p, err := newPoll(a)
 	if err != nil {
@@ -108,6 +121,7 @@ func (r *remoteHTTP) Update(a remoteHTTPArguments) error {
 	return nil
 }
 
+// Run polls until ctx is done.
 func (r *remoteHTTP) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		p, changed := r.poll.Get()
@@ -174,4 +188,5 @@ func fetch(client *http.Client, req *http.Request) (string, error) {
 	return string(body), nil
 }
 
+// Health tells how the last poll went.
 func (r *remoteHTTP) Health() component.Health { return r.out.health() }

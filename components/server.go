@@ -39,8 +39,10 @@ type serverSettings struct {
 	graceful time.Duration // for requests under way when it stops
 }
 
+// listenAgain is the time between two attempts to listen.
 const listenAgain = time.Second
 
+// newServer returns a server of h. It reports TLS files that cannot be used.
 func newServer(log *slog.Logger, s serverSettings, m *serverMetrics, h http.Handler) (*server, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -103,6 +105,7 @@ func (v *server) serve(ctx context.Context, s serverSettings, changed <-chan str
 	v.setState(component.Healthy, "listening on "+listener.Addr().String())
 	v.addr.Set(listener.Addr().String())
 	defer v.addr.Set("")
+	// Beyond the limit connections wait in the kernel, they are not refused.
 	if s.http.ConnLimit > 0 {
 		listener = netutil.LimitListener(listener, s.http.ConnLimit)
 	}
@@ -159,6 +162,8 @@ func (v *server) httpServer(s serverSettings) (*http.Server, error) {
 			PermitProhibitedCipherSuites:  h2.PermitProhibited,
 		},
 	}
+	// Unencrypted HTTP/2 is for clients that begin with it; there is no
+	// upgrade from HTTP/1.
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(s.http.TLS != nil)
 	srv.Protocols.SetUnencryptedHTTP2(h2.Enabled)
@@ -190,6 +195,7 @@ func (v *server) setState(s component.HealthState, message string) bool {
 	return news
 }
 
+// health tells whether it listens, and where.
 func (v *server) health() component.Health {
 	v.mu.Lock()
 	defer v.mu.Unlock()

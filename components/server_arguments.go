@@ -24,6 +24,7 @@ type serverHTTP struct {
 	HTTP2         serverHTTP2   `alloy:"http2,block,optional"`
 }
 
+// SetToDefault sets the documented defaults.
 func (h *serverHTTP) SetToDefault() {
 	*h = serverHTTP{
 		ListenPort:   8080,
@@ -34,6 +35,7 @@ func (h *serverHTTP) SetToDefault() {
 	h.HTTP2.SetToDefault()
 }
 
+// Validate reports everything that is wrong, joined.
 func (h *serverHTTP) Validate() error {
 	var errs []error
 	if h.ListenPort < 0 || h.ListenPort > 65535 {
@@ -57,21 +59,27 @@ func (h *serverHTTP) Validate() error {
 // serverHTTP2 is the block http2: unencrypted HTTP/2 beside HTTP/1, for clients
 // that begin with it. Over TLS HTTP/2 is always there.
 type serverHTTP2 struct {
-	Enabled                bool          `alloy:"enabled,attr,optional"`
-	MaxHandlers            int           `alloy:"max_handlers,attr,optional"` // no effect, here as elsewhere
-	MaxStreams             uint32        `alloy:"max_concurrent_streams,attr,optional"`
-	MaxDecoderTable        uint32        `alloy:"max_decoder_header_table_size,attr,optional"`
-	MaxEncoderTable        uint32        `alloy:"max_encoder_header_table_size,attr,optional"`
-	MaxReadFrame           uint32        `alloy:"max_read_frame_size,attr,optional"` // 0: the library's
-	PermitProhibited       bool          `alloy:"permit_prohibited_ciphers,attr,optional"`
-	IdleTimeout            time.Duration `alloy:"idle_timeout,attr,optional"` // must be 0: server_idle_timeout holds
-	ReadIdleTimeout        time.Duration `alloy:"read_idle_timeout,attr,optional"`
-	PingTimeout            time.Duration `alloy:"ping_timeout,attr,optional"`
-	WriteByteTimeout       time.Duration `alloy:"write_byte_timeout,attr,optional"`
-	MaxUploadPerConnection int32         `alloy:"max_upload_buffer_per_connection,attr,optional"` // 0: the library's
-	MaxUploadPerStream     int32         `alloy:"max_upload_buffer_per_stream,attr,optional"`     // 0: the library's
+	Enabled     bool `alloy:"enabled,attr,optional"`
+	MaxHandlers int  `alloy:"max_handlers,attr,optional"` // no effect: no server knows such a bound
+
+	// Bounds; 0 is the library's. Sizes are in bytes.
+	MaxStreams             uint32 `alloy:"max_concurrent_streams,attr,optional"`
+	MaxDecoderTable        uint32 `alloy:"max_decoder_header_table_size,attr,optional"`
+	MaxEncoderTable        uint32 `alloy:"max_encoder_header_table_size,attr,optional"`
+	MaxReadFrame           uint32 `alloy:"max_read_frame_size,attr,optional"`
+	MaxUploadPerConnection int32  `alloy:"max_upload_buffer_per_connection,attr,optional"`
+	MaxUploadPerStream     int32  `alloy:"max_upload_buffer_per_stream,attr,optional"`
+
+	PermitProhibited bool `alloy:"permit_prohibited_ciphers,attr,optional"` // of TLS; without it no effect
+
+	// Timeouts; 0 is none, for PingTimeout 15 s.
+	IdleTimeout      time.Duration `alloy:"idle_timeout,attr,optional"`       // must be 0: server_idle_timeout holds
+	ReadIdleTimeout  time.Duration `alloy:"read_idle_timeout,attr,optional"`  // silence before the client is pinged
+	PingTimeout      time.Duration `alloy:"ping_timeout,attr,optional"`       // silence after that
+	WriteByteTimeout time.Duration `alloy:"write_byte_timeout,attr,optional"` // without a byte written
 }
 
+// SetToDefault sets the documented defaults.
 func (h *serverHTTP2) SetToDefault() {
 	*h = serverHTTP2{MaxStreams: 100, MaxDecoderTable: 4096, MaxEncoderTable: 4096, PingTimeout: 15 * time.Second}
 }
@@ -99,15 +107,19 @@ func (h *serverHTTP2) Validate() error {
 // serverTLS is the block tls of a server. Files are read again for each new
 // connection, so that certificates may be replaced.
 type serverTLS struct {
-	Cert           string            `alloy:"cert_pem,attr,optional"`
-	Key            alloytypes.Secret `alloy:"key_pem,attr,optional"`
-	CertFile       string            `alloy:"cert_file,attr,optional"`
-	KeyFile        string            `alloy:"key_file,attr,optional"`
-	ClientAuthType string            `alloy:"client_auth_type,attr,optional"`
-	ClientCAFile   string            `alloy:"client_ca_file,attr,optional"`
-	ClientCA       string            `alloy:"client_ca,attr,optional"`
-	CipherSuites   string            `alloy:"cipher_suites,attr,optional"` // comma-separated
-	MinVersion     string            `alloy:"min_version,attr,optional"`
+	// The server's certificate and its key, each as text or as a file.
+	Cert     string            `alloy:"cert_pem,attr,optional"`
+	Key      alloytypes.Secret `alloy:"key_pem,attr,optional"`
+	CertFile string            `alloy:"cert_file,attr,optional"`
+	KeyFile  string            `alloy:"key_file,attr,optional"`
+
+	// What is asked of clients, and who vouches for them.
+	ClientAuthType string `alloy:"client_auth_type,attr,optional"` // default NoClientCert
+	ClientCAFile   string `alloy:"client_ca_file,attr,optional"`
+	ClientCA       string `alloy:"client_ca,attr,optional"`
+
+	CipherSuites string `alloy:"cipher_suites,attr,optional"` // Go's names, comma-separated; up to TLS 1.2
+	MinVersion   string `alloy:"min_version,attr,optional"`   // default: the library's
 }
 
 // clientAuthTypes are the names of client_auth_type.
@@ -133,6 +145,7 @@ var tlsVersions = map[string]uint16{
 	"TLS13":        tls.VersionTLS13,
 }
 
+// Validate reports everything that is wrong, joined.
 func (t *serverTLS) Validate() error {
 	var errs []error
 	if (t.Cert == "") == (t.CertFile == "") {
@@ -214,6 +227,7 @@ func (t *serverTLS) config() (*tls.Config, error) {
 	return out, nil
 }
 
+// pemOrFile returns the text, or that of the file if there is a path.
 func pemOrFile(pem, path string) ([]byte, error) {
 	if path == "" {
 		return []byte(pem), nil

@@ -94,17 +94,20 @@ func methodLabel(method string) string {
 	return "other"
 }
 
+// A countingBody counts what is read of a request.
 type countingBody struct {
 	io.ReadCloser
 	bytes int
 }
 
+// Read counts.
 func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += n
 	return n, err
 }
 
+// A countingWriter counts what is written of an answer, and keeps its status.
 type countingWriter struct {
 	http.ResponseWriter
 	status, bytes int
@@ -113,11 +116,13 @@ type countingWriter struct {
 // Unwrap gives http.ResponseController what is below.
 func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// WriteHeader keeps the status.
 func (w *countingWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write counts.
 func (w *countingWriter) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += n

@@ -14,13 +14,16 @@ import (
 
 // A Rule is one block that rewrites, keeps or drops sets of labels.
 type Rule struct {
+	// The values of SourceLabels, joined by Separator, are what Regex is
+	// matched against; for labelmap, labeldrop and labelkeep it is the names.
 	SourceLabels []string `alloy:"source_labels,attr,optional"`
-	Separator    string   `alloy:"separator,attr,optional"`
-	Regex        Regex    `alloy:"regex,attr,optional"`
-	Modulus      uint64   `alloy:"modulus,attr,optional"`
-	TargetLabel  string   `alloy:"target_label,attr,optional"`
-	Replacement  string   `alloy:"replacement,attr,optional"`
-	Action       Action   `alloy:"action,attr,optional"`
+	Separator    string   `alloy:"separator,attr,optional"` // default ;
+	Regex        Regex    `alloy:"regex,attr,optional"`     // default (.*)
+
+	Modulus     uint64 `alloy:"modulus,attr,optional"`      // of hashmod; required there
+	TargetLabel string `alloy:"target_label,attr,optional"` // which is written or compared
+	Replacement string `alloy:"replacement,attr,optional"`  // may refer to groups of Regex; default $1
+	Action      Action `alloy:"action,attr,optional"`       // default replace
 }
 
 // SetToDefault makes r the rule that copies the source labels.

@@ -68,6 +68,7 @@ func (t *Target) ConvertFrom(src any) error {
 	return nil
 }
 
+// byText orders map keys.
 func byText(a, b reflect.Value) int {
 	switch {
 	case a.String() < b.String():

@@ -126,7 +126,7 @@ func (p *printer) name(lset telemetry.Labels) {
 // before them.
 func (p *printer) labels(lset telemetry.Labels, comma bool) {
 	lset.Range(func(l labels.Label) {
-		if l.Name == labels.MetricName {
+		if l.Name == model.MetricNameLabel {
 			return
 		}
 		if comma {

@@ -14,8 +14,8 @@ import (
 	"io"
 	"sync"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
-	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/telemetry"
 )
@@ -160,4 +160,4 @@ func (s *Sink) Append(b *telemetry.Batch) error {
 func (s *Sink) Flush(context.Context) error { return nil }
 
 // nameOf returns the metric name of a series.
-func nameOf(lset telemetry.Labels) string { return lset.Get(labels.MetricName) }
+func nameOf(lset telemetry.Labels) string { return lset.Get(model.MetricNameLabel) }

@@ -96,7 +96,7 @@ func (b *labelSet) labels() (telemetry.Labels, error) {
 // metric is labels for a series, which must have a name.
 func (b *labelSet) metric() (telemetry.Labels, error) {
 	lset, err := b.labels()
-	if err == nil && !lset.Has(labels.MetricName) {
+	if err == nil && !lset.Has(model.MetricNameLabel) {
 		return lset, fmt.Errorf("no metric name in %s", lset)
 	}
 	return lset, err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
-	"github.com/prometheus/prometheus/model/labels"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"github.com/divvy-collector/divvy/telemetry"
@@ -65,7 +64,7 @@ func (d *decoderV2) series(ts *writev2.TimeSeries) (series, error) {
 		return series{}, err
 	}
 	s := series{labels: lset, samples: make([]sample, len(ts.Samples))}
-	if s.md, err = d.metadata(ts, lset.Get(labels.MetricName)); err != nil {
+	if s.md, err = d.metadata(ts, lset.Get(model.MetricNameLabel)); err != nil {
 		return series{}, fmt.Errorf("metadata of %s: %w", lset, err)
 	}
 	if d.typed && s.md != nil {

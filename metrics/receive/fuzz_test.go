@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 )
@@ -39,7 +40,7 @@ func FuzzDecode(f *testing.F) {
 func checkRequest(t *testing.T, r request) {
 	t.Helper()
 	for _, s := range r.series {
-		if !s.labels.Has(labels.MetricName) {
+		if !s.labels.Has(model.MetricNameLabel) {
 			t.Errorf("series %s has no name", s.labels)
 		}
 		if name, twice := s.labels.HasDuplicateLabelNames(); twice {

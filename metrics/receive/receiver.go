@@ -13,6 +13,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 
 	"github.com/divvy-collector/divvy/telemetry"
 )
@@ -220,7 +221,7 @@ func (r *Receiver) metadata(s *state, item *series) *telemetry.Metadata {
 	case item.md != nil:
 		return item.md
 	default:
-		return r.families.lookup(item.labels.Get("__name__"))
+		return r.families.lookup(item.labels.Get(model.MetricNameLabel))
 	}
 }
 
