@@ -80,7 +80,7 @@ func TestTermKeepsWhatItCannotDeliver(t *testing.T) {
 	if len(w.lost()) == 0 {
 		t.Error("nothing was left to deliver: the test shows nothing")
 	}
-	w.up()
+	w.listen()
 	d.start()
 	w.answered(20)
 	d.stop()

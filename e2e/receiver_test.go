@@ -13,7 +13,7 @@ func TestOutageLosesNothing(t *testing.T) {
 	w, d := run(t, testbed.FleetConfig{Targets: 20, Series: 200})
 	w.down()
 	w.wait(*outage)
-	w.up()
+	w.listen()
 	w.until(30*time.Second+*outage/4, "the backlog arrives", func() bool {
 		return len(testbed.Check(w.fleet, w.receiver, time.Now().Add(-2*time.Second)).Lost) == 0
 	})

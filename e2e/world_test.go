@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func newWorld(t *testing.T, cfg testbed.FleetConfig) *world {
 		host:     fmt.Sprintf("127.%d.%d.%d", 64+os.Getpid()%128, os.Getpid()/128%256, n),
 	}
 	w.targets = w.serve(w.host+":9100", w.fleet)
-	w.up()
+	w.listen()
 	t.Cleanup(func() {
 		w.targets.Close()
 		w.down()
@@ -56,8 +58,8 @@ func (w *world) serve(addr string, h http.Handler) *testbed.Server {
 	return s
 }
 
-// up lets the receiver listen.
-func (w *world) up() { w.sink = w.serve(w.host+":9009", w.receiver) }
+// listen lets the receiver listen.
+func (w *world) listen() { w.sink = w.serve(w.host+":9009", w.receiver) }
 
 // down closes the receiver's port: connections are refused.
 func (w *world) down() {
@@ -105,9 +107,55 @@ func (w *world) answered(n int64) {
 	})
 }
 
-// lost returns the scrapes that were answered and have not arrived.
-func (w *world) lost() []testbed.Scrape {
-	return testbed.Check(w.fleet, w.receiver, time.Now()).Lost
+// lost returns the scrapes that were answered and have not arrived. A scrape
+// whose answer came too late for divvy is none: an up of 0 has arrived for it.
+// On a machine that is short of CPU there are a few of them; one in ten fails
+// the test.
+func (w *world) lost() (lost []testbed.Scrape) {
+	w.t.Helper()
+	verdict := testbed.Check(w.fleet, w.receiver, time.Now())
+	down := w.downAt()
+	for _, s := range verdict.Lost {
+		if !slices.ContainsFunc(down[s.Target], func(at time.Time) bool {
+			return at.After(s.Time.Add(-time.Second)) && at.Before(s.Time.Add(100*time.Millisecond))
+		}) {
+			lost = append(lost, s)
+		}
+	}
+	if late := len(verdict.Lost) - len(lost); late > 0 {
+		w.t.Logf("%d of %d scrapes were answered too late", late, verdict.Answered)
+		if int64(late)*10 > verdict.Answered {
+			w.t.Error("that is too many")
+		}
+	}
+	return lost
+}
+
+// downAt returns when each target was down, as up says.
+func (w *world) downAt() map[string][]time.Time {
+	down := map[string][]time.Time{}
+	for instance, points := range w.up() {
+		for _, p := range points {
+			if p.V == 0 {
+				down[instance] = append(down[instance], time.UnixMilli(p.T))
+			}
+		}
+	}
+	return down
+}
+
+// up returns the samples of up by instance, without markers.
+func (w *world) up() map[string][]testbed.Point {
+	all := map[string][]testbed.Point{}
+	for name, points := range w.receiver.Series() {
+		if !strings.Contains(name, `__name__="up"`) {
+			continue
+		}
+		_, rest, _ := strings.Cut(name, `instance="`)
+		instance, _, _ := strings.Cut(rest, `"`)
+		all[instance] = slices.DeleteFunc(points, testbed.Point.Stale)
+	}
+	return all
 }
 
 // complete fails the test unless at least that many scrapes were made, and all
