@@ -9,6 +9,10 @@ import (
 
 // commit makes what s has staged the configuration that runs. If something
 // refuses, everything is as it was, and s.ds says why. The caller holds turn.
+//
+// The order keeps what is on its way: first those that live on learn of the
+// new ones, then the new sinks start, then the old ones end, the sources among
+// them first, and at last the new sources start.
 func (p *Pipeline) commit(s *stage) {
 	var undo []func()
 	blocks := p.stagedBlocks(s)
@@ -138,7 +142,9 @@ func waiting(n *node) string {
 }
 
 // retire stops what is in old and not in the tree that runs, and waits for it
-// a little. What takes longer is joined by a later load or by Run.
+// a little. What takes longer, such as a sink that delivers what it has, ends
+// in the background: it is joined by a later load that needs its name, or by
+// Run before it returns.
 func (p *Pipeline) retire(old *tree) {
 	if old == nil {
 		return

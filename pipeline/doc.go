@@ -13,6 +13,17 @@
 // stage finds; and where an Update still refuses, the commit takes back what
 // it has done. So a load that fails leaves everything as it was.
 //
+// Values flow along references, and through modules like this:
+//
+//	discovery ──► m (arguments) ──► argument.x ──► scrape ──► export.y ──► other
+//	              └──────── inside the module m ────────────────────┘
+//
+// A component whose arguments cannot be evaluated because something that they
+// refer to has exported nothing yet waits for it: it is unhealthy, says for
+// what it waits, and is built once it can be. So does all that refers to it.
+// The rest of the configuration runs. A mistake that no export can mend, such
+// as a wrong type, fails the load all the same.
+//
 // A module is a declare block, a template of foreach, or an imported file. Its
 // nodes live in the same tree as all others. A change of structure, that is, of
 // an imported file or of the collection of a foreach, is a load of the same

@@ -17,6 +17,11 @@ import (
 	"github.com/divvy-collector/divvy/pipeline/component"
 )
 
+// An import block is a component like any other, so that it has health, can
+// refer to other components and lives on through loads. What it exports is the
+// text of a library; a change of that is a change of structure. Nothing but
+// names of custom components can refer to it.
+
 // imported is what an import block exports: the text of a library.
 type imported struct {
 	files map[string][]byte // by name, as diagnostics call them
@@ -28,8 +33,9 @@ type fetcher interface {
 	fetch() (imported, error)
 }
 
-// imports returns the kinds of the import blocks. import.http is remote.http,
-// so it is there if that is among kinds.
+// imports returns the kinds of the import blocks. import.http is remote.http
+// under another name, with the same arguments, so it is there if that is among
+// kinds. Its text comes when it comes: until then, what it declares waits.
 func imports(kinds []component.Kind) []component.Kind {
 	list := []component.Kind{
 		component.Of[stringArguments, imported]("import.string", newImport),

@@ -14,7 +14,14 @@ import (
 )
 
 // An instance is a component that is or will be built. It lives on through
-// loads that do not change its ID.
+// loads for as long as there is a component of its kind with its ID:
+//
+//	newInstance ─► build ─► start ─► update … ─► stop ─► done
+//	     │           │
+//	     └ waits     └ forgotten, if the load fails: nothing to stop
+//
+// An instance that has ended by itself is not started again; the next load
+// makes another one in its place.
 type instance struct {
 	p        *Pipeline
 	id       string
@@ -95,7 +102,9 @@ func (i *instance) env() component.Env {
 	return env
 }
 
-// export takes new exports and has what refers to them evaluated again.
+// export takes new exports and has what refers to them evaluated again. It is
+// called by components, from any goroutine, also while they are built, and does
+// no more than to take a note: see settle.
 func (i *instance) export(exports any) {
 	p := i.p
 	p.mu.Lock()
@@ -122,7 +131,8 @@ func (i *instance) update(args any) error {
 	return nil
 }
 
-// start runs a component that is built. The caller holds Pipeline.turn.
+// start runs a component that is built and has not been started. The caller
+// holds Pipeline.turn. Its context does not end with Run's: stopAll says when.
 func (i *instance) start() {
 	if !i.built || i.cancel != nil {
 		return
@@ -246,7 +256,7 @@ func (p *Pipeline) value(n *node) any {
 }
 
 // unexported returns the ID of a component that n reads, through modules, and
-// that has exported nothing yet; "" if all have.
+// that has exported nothing yet; "" if all have. In a dry run, none has.
 func (p *Pipeline) unexported(n *node, dry bool) string {
 	for _, r := range n.reads {
 		switch {

@@ -13,7 +13,7 @@ import (
 // slow is how long an evaluation takes that is counted as slow.
 const slow = time.Minute
 
-// metrics are those of the pipeline about itself.
+// metrics are those of the pipeline about itself. Dashboards know their names.
 type metrics struct {
 	registry prometheus.Registerer
 	all      []prometheus.Collector

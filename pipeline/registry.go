@@ -7,7 +7,11 @@ import (
 )
 
 // A registry is what one component registers its metrics with. Each metric
-// gets the labels component_path and component_id.
+// gets the labels component_path, the module, and component_id, the name within
+// it, which is unique; so components of one kind do not collide.
+//
+// Components may forget to unregister, and those that were built in vain have
+// no chance to: the registry does it for them, once they have ended.
 type registry struct {
 	prometheus.Registerer
 

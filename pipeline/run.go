@@ -76,6 +76,11 @@ func (p *Pipeline) end() error {
 // stopAll stops the nodes of t that which chooses, each after those that read
 // from it, and waits for them until the deadline. Then all others are told to
 // stop as well, and the IDs of those that have not ended are returned.
+//
+// There is a goroutine for each node, chosen or not: it waits for the nodes
+// that read from it, so that the order holds through modules as well, and what
+// does not depend on each other ends at the same time. All of them have ended
+// when stopAll returns.
 func (p *Pipeline) stopAll(t *tree, which func(*node) bool, deadline <-chan time.Time) []string {
 	late := make(chan struct{})
 	ended := make([]chan struct{}, len(t.nodes))

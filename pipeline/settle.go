@@ -13,6 +13,10 @@ import (
 
 // settle evaluates what refers to changed exports, in order, until nothing is
 // dirty. The caller holds turn.
+//
+// Changes that arrive while it works are taken up in the next round; a
+// component that exports ten times in a moment has its dependants evaluated
+// once. The structure is changed at the end, when all values are settled.
 func (p *Pipeline) settle() {
 	p.metrics.evaluating.Set(1)
 	defer p.metrics.evaluating.Set(0)
@@ -67,7 +71,10 @@ func (p *Pipeline) timed(n *node, restage *bool) (changed bool) {
 	return p.reevaluate(n, restage)
 }
 
-// reevaluate evaluates n again and reports whether its value has changed.
+// reevaluate evaluates n again and reports whether its value has changed, so
+// that what reads it is to be evaluated, too. A component's value are its
+// exports: it reports a change of those itself, through Env.Export. A foreach
+// has no value; its collection is structure.
 func (p *Pipeline) reevaluate(n *node, restage *bool) (changed bool) {
 	if id := p.notBuilt(n); id != "" {
 		if n.inst != nil {
@@ -163,7 +170,8 @@ func (p *Pipeline) notBuilt(n *node) string {
 }
 
 // restage loads the sources again, since their structure depends on values
-// that have changed. If that fails, what runs goes on.
+// that have changed. If that fails, what runs goes on, and the blocks that make
+// the structure say why they are not healthy.
 func (p *Pipeline) restage() {
 	err := p.loadLocked(p.sources)
 	if err == nil {

@@ -15,7 +15,18 @@ import (
 )
 
 // A stage evaluates a configuration and builds what is new in it, without
-// touching what runs.
+// touching what runs. It makes a tree and a list of updates, which the commit
+// puts into force, or diagnostics.
+//
+// It goes through the modules depth first, in the order of evaluation: where it
+// comes to an import block, it reads the file; where it comes to an instance of
+// a declare block, it stages the inside before it goes on. So by the time that
+// a node is evaluated, everything that it reads has a value.
+//
+// New components are built as they are reached, since what refers to them is
+// evaluated with what they export when they are built. That is harmless:
+// building starts nothing. Those that live on are evaluated with what they
+// export now; if their update makes them export something else, settle follows.
 type stage struct {
 	p     *Pipeline
 	dry   bool // build nothing: for Validate
@@ -23,9 +34,9 @@ type stage struct {
 	texts map[string][]byte // text of every file, imported ones included
 	ds    diag.Diagnostics
 
-	body    map[string][]byte
-	failed  map[*node]bool
-	built   []*instance
+	body    map[string][]byte // the files of the configuration itself
+	failed  map[*node]bool    // in error, or reading what is: not reported again
+	built   []*instance       // to be forgotten if the load fails
 	updates []update
 }
 
@@ -62,7 +73,8 @@ func (p *Pipeline) modulePath(sources map[string][]byte) string {
 	return filepath.Dir(names(sources)[0])
 }
 
-// module evaluates the nodes of f in order.
+// module evaluates the nodes of f in order. What reads a node that is in error
+// is not evaluated: its own errors would only repeat that one.
 func (s *stage) module(f *frame) {
 	f.nodes = map[*graph.Node]*node{}
 	for _, plan := range f.plan.Nodes {
@@ -233,7 +245,9 @@ func (s *stage) custom(n *node) {
 	s.module(f)
 }
 
-// definition finds the module that n instantiates, and where it is written.
+// definition finds the module that n instantiates, where it is written, and its
+// module_path. It is not ok if n waits for an import, or is a mistake; then
+// that has been reported.
 func (s *stage) definition(n *node) (body *graph.Module, outer *frame, path string, ok bool) {
 	if n.Declare != nil {
 		outer = n.frame.of(n.Declare.Scope)
@@ -258,7 +272,9 @@ func (s *stage) definition(n *node) (body *graph.Module, outer *frame, path stri
 	return d.Body, lib, lib.path, true
 }
 
-// valueOf evaluates a node that is no component.
+// valueOf evaluates a node that is no component: for a block of the collector,
+// its arguments; for an argument or export block, the value that it passes on;
+// for a custom component, its arguments by name.
 func (p *Pipeline) valueOf(n *node) (any, diag.Diagnostics) {
 	switch n.Role {
 	case graph.Config:
@@ -336,7 +352,9 @@ func (s *stage) library(n *node, args any) {
 	s.module(f)
 }
 
-// content returns what n has imported; false if nothing is there yet.
+// content returns what n imports; false if nothing is there yet. What can be
+// read at once is read anew by each load, so that a load follows a file that
+// has changed; what comes over the network is what the import block has.
 func (s *stage) content(n *node, args any) (imported, bool) {
 	if f, ok := args.(fetcher); ok {
 		content, err := f.fetch()

@@ -8,32 +8,44 @@ import (
 )
 
 // A tree is one loaded configuration: every node of every module, with its
-// value. Its structure is immutable.
+// value. Its structure is immutable: a load makes another tree, into which the
+// instances that live on are carried over.
+//
+// Invariant: a node's order is greater than that of every node it reads, so
+// that evaluating what is dirty by order evaluates each node once.
 type tree struct {
 	made       time.Time
-	nodes      []*node          // in the order of evaluation
-	ids        map[string]*node // by full ID
-	dependants map[*node][]*node
+	nodes      []*node           // in the order of evaluation
+	ids        map[string]*node  // by full ID
+	dependants map[*node][]*node // reads, the other way round
 }
 
-// A node is a block with its value. What is below mu's line belongs to
-// Pipeline.mu.
+// A node is a block with its value. Of a declare block that is instantiated
+// twice, each block is two nodes with one *graph.Node.
+//
+// What is said to belong to Pipeline.mu is written by the holder of both locks,
+// and read by a holder of either.
 type node struct {
 	*graph.Node
 	id    string // unique in the tree: <module>/<local ID>
 	order int    // index in tree.nodes
 	frame *frame
-	reads []*node // whose values its expressions use, through modules
-	inst  *instance
-	under []*frame // modules that it instantiates: Custom, Foreach, Import
+	reads []*node   // whose values its expressions use, through modules
+	inst  *instance // of a Component or an Import, built or not; nil for others
+	under []*frame  // modules that it instantiates: Custom, Foreach, Import
 
-	pending string // why it waits, if it does; set by the stage
-
-	value  any    // Custom: arguments by name; Argument, Export, Config, Foreach: the value
-	health string // what was wrong at the last evaluation
+	// What follows belongs to Pipeline.mu.
+	pending string // ID of the node that it waits for; "" if it does not wait
+	value   any    // Custom: arguments by name; Argument, Export, Config, Foreach: the value
+	health  string // what was wrong at the last evaluation; "" if nothing was
 }
 
-// A frame is a module that has been instantiated.
+// A frame is a module that has been instantiated: the nodes of one body.
+//
+// What an expression in it may name, apart from the nodes of the frame itself,
+// is in frames further out. Those follow where the text is written, not where
+// it is instantiated: a declare block sees the import blocks around it, and
+// knows nothing of who calls it but the arguments.
 type frame struct {
 	plan  *graph.Module
 	id    string // full ID of the component that made it; "" for the root

@@ -17,6 +17,11 @@ type Vars map[string]any
 
 // Decode evaluates the body of b to a new value of struct type t, with its
 // defaults and its validation. All mistakes are reported, each where it is.
+//
+// The library stops at the first mistake, and does not know the place of what
+// a Validate method returns. So if it fails, each argument is evaluated by
+// itself, and if all of them are good, the block whose validation fails is
+// searched for.
 func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics) {
 	v := reflect.New(element(t))
 	err := run(b.Body, v.Interface(), vars)
@@ -42,7 +47,8 @@ func Value(expr ast.Expr, vars Vars) (any, diag.Diagnostics) {
 	return v, nil
 }
 
-// run evaluates n to v. What makes the library panic is an error.
+// run evaluates n to v. What makes the library panic is an error: the text is
+// anybody's, and must not end the collector.
 func run(n ast.Node, v any, vars Vars) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -15,7 +15,7 @@ func didYouMean(name string, candidates []string) string {
 }
 
 // nearest returns the candidate that differs least from name, or "" if all of
-// them differ a lot.
+// them differ in more than a third of it. Of several, it is the first by name.
 func nearest(name string, candidates []string) string {
 	best, least := "", len(name)/3+1
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
