@@ -165,7 +165,7 @@ func peersJSON(cfg Config) ([]byte, error) { return json.Marshal(peers(cfg)) }
 // listPeers answers with the nodes of the cluster.
 func (s *Server) listPeers(w http.ResponseWriter, _ *http.Request) { writeJSON(w, peers(s.cfg)) }
 
-// writeJSON answers with v.
+// writeJSON answers with v, without the passwords of URLs: no type marks them.
 func writeJSON(w http.ResponseWriter, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -174,7 +174,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	// A client that has left does not hear of it.
-	_, _ = w.Write(text)
+	_, _ = w.Write(hidePasswords(text))
 }
 
 // healthy answers whether the components of the root do their work.

@@ -61,6 +61,7 @@ func New(cfg Config) *Server {
 		Handler:           cfg.Listener.authenticate(s.routes()),
 		Protocols:         protocols,
 		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       3 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	return s

@@ -13,19 +13,36 @@ import (
 )
 
 // limitMemory sets the soft memory limit to nine tenths of what the container
-// may use, unless GOMEMLIMIT says otherwise, so that the garbage collector works
-// harder before the kernel kills the process. It returns the limit set, or 0.
+// may use, or to the part that AUTOMEMLIMIT names, so that the garbage collector
+// works harder before the kernel kills the process. GOMEMLIMIT takes precedence.
+// It returns the limit set, or 0.
 func limitMemory() int64 {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return 0
+	share := memoryShare(os.Getenv)
+	limit := int64(share * float64(cgroupLimit(os.ReadFile)))
+	if limit > 0 {
+		debug.SetMemoryLimit(limit)
 	}
-	limit := cgroupLimit(os.ReadFile)
-	if limit == 0 {
-		return 0
-	}
-	limit = limit / 10 * 9
-	debug.SetMemoryLimit(limit)
 	return limit
+}
+
+// memoryShare returns which part of the container's memory the environment
+// allows: 0 sets no limit.
+func memoryShare(env func(string) string) float64 {
+	if env("GOMEMLIMIT") != "" {
+		return 0
+	}
+	switch text := env("AUTOMEMLIMIT"); text {
+	case "":
+		return 0.9
+	case "off":
+		return 0
+	default:
+		share, err := strconv.ParseFloat(text, 64)
+		if err != nil || share < 0 || share > 1 {
+			return 0.9
+		}
+		return share
+	}
 }
 
 // cgroupLimit returns the smallest memory limit of this process's cgroup and

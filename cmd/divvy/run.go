@@ -67,7 +67,7 @@ func (c *Collector) announce(memoryLimit int64) {
 	c.log.Info("divvy is starting", "version", b.Version, "commit", b.Commit,
 		"storage", c.cfg.StoragePath, "cpus", runtime.GOMAXPROCS(0))
 	if memoryLimit > 0 {
-		c.log.Info("memory limit set to nine tenths of the container's", "bytes", memoryLimit)
+		c.log.Info("memory limit set from the container's", "bytes", memoryLimit)
 	}
 	if c.cfg.Cluster.Enabled {
 		c.log.Warn("this build runs as a cluster of one: the --cluster flags are checked, but no peer is contacted",

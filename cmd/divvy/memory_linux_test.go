@@ -33,6 +33,23 @@ func TestCgroupLimitIsTheTightestOnTheWayUp(t *testing.T) {
 	f(0, "/proc/self/cgroup=garbage")
 }
 
+// The environment may set another share of the container's memory, or none.
+func TestMemoryShareFollowsTheEnvironment(t *testing.T) {
+	f := func(goLimit, share string, want float64) {
+		t.Helper()
+		env := map[string]string{"GOMEMLIMIT": goLimit, "AUTOMEMLIMIT": share}
+		if got := memoryShare(func(name string) string { return env[name] }); got != want {
+			t.Errorf("GOMEMLIMIT=%s AUTOMEMLIMIT=%s: %g, want %g", goLimit, share, got, want)
+		}
+	}
+	f("", "", 0.9)
+	f("1GiB", "0.5", 0)
+	f("", "off", 0)
+	f("", "0.5", 0.5)
+	f("", "5", 0.9)
+	f("", "much", 0.9)
+}
+
 // Giving pages back is invisible but for the memory.
 func TestReturnPagesKeepsTheProgramWorking(t *testing.T) {
 	if err := returnPages(); err != nil && !errors.Is(err, os.ErrNotExist) {
