@@ -236,6 +236,40 @@ func TestUnreadableFileIsKept(t *testing.T) {
 	}
 }
 
+// What could not be read for a while does not push out what came meanwhile.
+func TestRecordsReadLateAreNotMixedUp(t *testing.T) {
+	disk, broken := filled(t, 20), toggle(true)
+	names := segmentFiles(t, disk)
+	last := "q/" + strings.TrimSuffix(names[len(names)-1], liveSuffix)
+	disk.Intercept(refusing(broken, fs.ErrPermission, func(op vfs.Op) bool {
+		return op.Kind == vfs.Open && strings.HasPrefix(op.Name, last)
+	}))
+	l := open(t, small(disk))
+	l.append(20, 30)
+	l.close()
+	broken.Store(false)
+	l = open(t, small(disk))
+	l.take(0, 30)
+	l.close()
+}
+
+// A full disk that has no room for the cursor gets room from what was acked.
+func TestAckedSegmentsGoWithoutCursor(t *testing.T) {
+	disk, full := filled(t, 20), toggle(false)
+	disk.Intercept(refusing(full, syscall.ENOSPC, func(op vfs.Op) bool { return op.Kind == vfs.Write }))
+	l := open(t, small(disk))
+	full.Store(true)
+	l.take(0, 20)
+	l.keep()
+	if s := l.Stats(); s.Segments != 0 || !errors.Is(s.Degraded, syscall.ENOSPC) {
+		t.Errorf("%+v", s)
+	}
+	l = open(t, small(disk.Crash())) // the cursor is old, the files are gone
+	l.append(20, 22)
+	l.take(20, 22)
+	l.close()
+}
+
 // What a kernel could not sync it may have thrown away: the segment is ended,
 // and the log says so until a sync succeeds.
 func TestFailedSyncEndsSegment(t *testing.T) {

@@ -47,9 +47,9 @@
 // Invariant: what Next returns was given to Append, whole, and in that order.
 // Invariant: once Append returned nil, kill -9 does not lose the records, unless
 // Stats says that the disk is not taking them (Degraded).
-// Invariant: nothing at or above the persisted watermark is deleted, but for
-// MaxBytes; damage is never deleted, and never keeps a Log from opening.
-// Invariant: a damaged record costs itself, and the seconds to step over it.
+// Invariant: nothing that was not acked is deleted, but for MaxBytes; damage is
+// never deleted, and never keeps a Log from opening.
+// Invariant: a damaged record costs itself, never the segment.
 // Invariant: a Log does not write to a file that it did not make, the cursor
 // apart: each Open begins a new segment.
 //
@@ -59,7 +59,9 @@
 // tells the truth about fsync; a sector of the cursor is written whole or not.
 // A power cut loses at most what was appended since the last fsync (SyncEvery).
 // Files of damaged segments do not count against MaxBytes and are for a person
-// to look at and delete. Open reads the header of each record that is left. A
+// to look at and delete. A file cut short in its last record looks like what a
+// crash leaves, and is not reported. Records that wait for a disk that refuses
+// are lost with the process. Open reads the header of each record that is left. A
 // directory that cannot be listed makes a Log of memory alone, until the next
 // Open. It is not a message broker: there is one consumer, no topics, no seeking.
 package queue

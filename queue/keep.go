@@ -36,9 +36,10 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// keep is one round of housekeeping. The order matters: a file is deleted only
-// after the cursor that says that it was acked is written, and the cursor moves
-// over damage only after the file's name says that it is to be kept.
+// keep is one round of housekeeping. The order matters: the cursor moves over
+// damage only after the file's name says that it is to be kept. The cursor goes
+// before the deletions, but they do not depend on it: a full disk that cannot
+// take it needs them, and a cursor that points at what is gone does no harm.
 func (l *Log) keep() {
 	c, err := l.heal()
 	l.sync(c)
@@ -197,12 +198,12 @@ func (l *Log) trim() {
 	}
 }
 
-// forgetAcked takes the oldest segment from the log if the persisted cursor is
-// past it. Records that the reader never found there are lost.
+// forgetAcked takes the oldest segment from the log if all before its end was
+// acked. Records that the reader never found there are lost.
 func (l *Log) forgetAcked() *segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.segs) == 0 || l.segs[0] == l.w.seg || l.segs[0].last >= l.k.cur.watermark {
+	if len(l.segs) == 0 || l.segs[0] == l.w.seg || l.segs[0].last >= l.watermarkLocked() {
 		return nil
 	}
 	s := l.segs[0]

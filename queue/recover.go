@@ -9,6 +9,11 @@ import (
 	"slices"
 )
 
+// unreadSeqs is left out of the sequence when something could not be read. If it
+// can be the next time, its numbers must not be those of newer records, which
+// would then pass for copies.
+const unreadSeqs = 1 << 32
+
 // A relic is a file that Open finds under the name of a segment.
 type relic struct {
 	seg   *segment
@@ -35,6 +40,9 @@ func (l *Log) recover() {
 	l.w.nextSeq = l.next
 	if n := len(l.segs); n > 0 {
 		l.w.nextSeq = max(l.next, l.segs[n-1].last+1)
+	}
+	if l.lost.SetAside+int(l.lost.DamagedRecords) > 0 {
+		l.w.nextSeq += unreadSeqs
 	}
 }
 
