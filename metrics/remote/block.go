@@ -74,14 +74,20 @@ func (b *block) open(l line) (at int) {
 		return b.open2(l)
 	}
 	out, at := begin(b.series, tag(1, wireBytes), 2)
-	t := &l.table.pairs
+	starts, bytes := l.table.pairs.at, l.table.pairs.bytes
 	for list := l.pairs; len(list) > 0; {
 		p, n := uint64(list[0]), 1
 		if p >= 0x80 {
 			p, n = binary.Uvarint(list)
 		}
 		list = list[n:]
-		out = append(out, t.encoded(pair(p))...)
+		// The same as pairs.encoded, which is too large to be inlined.
+		start := starts[p]
+		if size := uint32(bytes[start+1]); size < 0x80 {
+			out = append(out, bytes[start:start+2+size]...)
+		} else {
+			out = append(out, l.table.pairs.encoded(pair(p))...)
+		}
 	}
 	b.series = out
 	return at

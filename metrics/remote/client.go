@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -97,6 +98,11 @@ func (s *settings) post(ctx context.Context, kind uint8, body []byte, attempt in
 		return reply{err: err, took: time.Since(start)}
 	}
 	defer resp.Body.Close()
+	if method := resp.Request.Method; method != http.MethodPost {
+		// The client has followed a redirect that turns POST into GET: whatever
+		// has answered 200 there, it was not given the samples.
+		return reply{err: fmt.Errorf("redirected to %s as %s: set url to where the receiver is", resp.Request.URL.Redacted(), method)}
+	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
 	// The rest is read so that the connection can be used again, but not more
 	// than a well-meaning receiver would send.
@@ -105,9 +111,20 @@ func (s *settings) post(ctx context.Context, kind uint8, body []byte, attempt in
 		status:     resp.StatusCode,
 		text:       strings.ToValidUTF8(strings.TrimSpace(string(text)), "\uFFFD"),
 		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
-		confirmed:  resp.Header.Get("X-Prometheus-Remote-Write-Samples-Written") != "" || resp.Header.Get("X-Prometheus-Remote-Write-Histograms-Written") != "" || resp.Header.Get("X-Prometheus-Remote-Write-Exemplars-Written") != "",
+		confirmed:  confirms(resp.Header),
 		took:       time.Since(start),
 	}
+}
+
+// confirms reports whether the receiver says how much it wrote, as one of 2.0
+// does.
+func confirms(h http.Header) bool {
+	for _, what := range []string{"Samples", "Histograms", "Exemplars"} {
+		if h.Get("X-Prometheus-Remote-Write-"+what+"-Written") != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // setHeaders sets what the protocol asks for.

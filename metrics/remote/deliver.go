@@ -86,8 +86,8 @@ const maxDrainFailures = 3
 // is made at once.
 func (e *endpoint) pause(ctx context.Context, l load, r reply, attempt int) error {
 	e.metrics.retried(l.counts)
-	n := e.failing.add(r)
-	if n == 1 {
+	n, tell := e.failing.add(r)
+	if tell {
 		e.log.Warn("the receiver fails; samples are kept and sent again", "reason", r.reason())
 	}
 	ending := e.ending

@@ -160,7 +160,11 @@ func (w *Writer) endpoint() *endpoint { return w.state.Load().endpoints[0] }
 // Bad series at random places: exactly they are lost, whatever was merged into
 // one request.
 func TestIsolationFindsExactlyTheBad(t *testing.T) {
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
 			g := newRig(t, nil)
@@ -451,6 +455,28 @@ func TestHealthTellsWhatIsWrong(t *testing.T) {
 			t.Errorf("after it was mended: %v", err)
 		}
 		g.end()
+	})
+}
+
+// A redirect that turns POST into GET is not taken for a success, wherever it
+// leads.
+func TestRedirectThatDropsTheBodyIsNotSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, func(c *Config) { c.Endpoints[0].HTTP.FollowRedirects = true })
+		g.rcv.answers(func(w http.ResponseWriter, r request) bool {
+			w.Header().Set("Location", "/login")
+			w.WriteHeader(http.StatusFound)
+			return false
+		})
+		g.tick(1, 0, 1)
+		time.Sleep(2 * time.Minute)
+		if err := g.Health(); err == nil || !strings.Contains(err.Error(), "/login") {
+			t.Errorf("health: %v; want where the redirect leads", err)
+		}
+		g.rcv.answers(nil)
+		time.Sleep(time.Minute)
+		g.end()
+		inOrder(t, g.rcv.points(), 1, 1)
 	})
 }
 

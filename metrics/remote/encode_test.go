@@ -198,7 +198,7 @@ func samePoint(a, b sinktest.Point) bool {
 func TestEncodersAgreeWithPrometheus(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tab := newTable()
+		tab := newTable(1)
 		var blk1, blk2 block
 		for range 3 { // blocks are used again
 			blk1.reset(kindWrite1, 0, 1)
@@ -224,7 +224,7 @@ func unsnappy(t *testing.T, body []byte) []byte {
 // Snappy blocks behind each other are one that golang/snappy reads.
 func TestMergedBodiesDecode(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 0))
-	tab := newTable()
+	tab := newTable(1)
 	var recs []record
 	var want []sinktest.Point
 	for range 20 {
@@ -243,7 +243,7 @@ func TestDowngradeKeepsEverythingThatOneKnows(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		var blk block
 		blk.reset(kindWrite2, 0, 1)
-		want := fill(r, newTable(), &blk, 100)
+		want := fill(r, newTable(1), &blk, 100)
 		for i := range want {
 			want[i].ST = 0
 		}
@@ -265,7 +265,7 @@ func TestHalvesAreTheWhole(t *testing.T) {
 		r := rand.New(rand.NewPCG(2, 0))
 		var blk block
 		blk.reset(kind, 0, 1)
-		want := fill(r, newTable(), &blk, 77)
+		want := fill(r, newTable(1), &blk, 77)
 		var got []sinktest.Point
 		var walk func(l load)
 		walk = func(l load) {
@@ -298,7 +298,7 @@ func TestHalvesAreTheWhole(t *testing.T) {
 
 func TestLabelsOfASeriesForTheLog(t *testing.T) {
 	for _, kind := range []uint8{kindWrite1, kindWrite2} {
-		tab := newTable()
+		tab := newTable(1)
 		var blk block
 		blk.reset(kind, 0, 1)
 		i, _, _ := tab.resolve([]telemetry.Labels{labels.FromStrings("__name__", "up", "job", "a\"b")}, nil)
@@ -318,7 +318,7 @@ func TestSymbolsAreUnique(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 0))
 	var blk block
 	blk.reset(kindWrite2, 0, 1)
-	fill(r, newTable(), &blk, 500)
+	fill(r, newTable(1), &blk, 500)
 	var req writev2.Request
 	if err := req.Unmarshal(unsnappy(t, recordOf(t, &blk).body)); err != nil {
 		t.Fatal(err)
@@ -336,7 +336,7 @@ func TestSymbolsAreUnique(t *testing.T) {
 }
 
 func TestYoungerDropsWhatIsOld(t *testing.T) {
-	tab := newTable()
+	tab := newTable(1)
 	i, _, _ := tab.resolve([]telemetry.Labels{labels.FromStrings("a", "b")}, nil)
 	rec := func(times ...int64) record {
 		var blk block
@@ -374,7 +374,7 @@ func FuzzRecord(f *testing.F) {
 	for _, kind := range []uint8{kindWrite1, kindWrite2} {
 		var blk block
 		blk.reset(kind, 0, 1)
-		fill(r, newTable(), &blk, 5)
+		fill(r, newTable(1), &blk, 5)
 		payload, _ := blk.compress(nil, nil)
 		f.Add(kind, payload)
 	}

@@ -26,7 +26,6 @@ func newGeneration(external labels.Labels, endpoints []*endpoint) *generation {
 		external: external,
 		variant:  map[string]int{},
 		of:       map[*endpoint]int{},
-		table:    newTable(),
 	}
 	for _, e := range endpoints {
 		rules := e.settings.Load().Rules
@@ -39,6 +38,7 @@ func newGeneration(external labels.Labels, endpoints []*endpoint) *generation {
 		}
 		g.of[e] = v
 	}
+	g.table = newTable(len(g.variants))
 	return g
 }
 

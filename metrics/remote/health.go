@@ -16,32 +16,43 @@ type failing struct {
 	mu     sync.Mutex
 	streak int
 	since  time.Time // of the first failure in the streak
-	last   string
-	noDisk string // why the log does not take samples; empty: it does
+	last   string    // why the last request failed
+	told   time.Time // when a streak was last logged
+	loud   bool      // this streak was logged
+	noDisk string    // why the log does not take samples; empty: it does
 }
 
-// add notes a failed request and returns the length of the streak.
-func (f *failing) add(r reply) int {
+// quiet is the shortest time between two log lines about the same trouble.
+const quiet = 10 * time.Second
+
+// add notes a failed request. It returns the length of the streak, and whether
+// to log it: a receiver that fails now and then is told of once in a while.
+func (f *failing) add(r reply) (streak int, tell bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	now := time.Now()
 	if f.streak++; f.streak == 1 {
-		f.since = time.Now()
+		f.since, f.loud = now, false
 	}
 	f.last = r.reason()
-	return f.streak
+	if !f.loud && now.Sub(f.told) >= quiet {
+		f.loud, f.told = true, now
+		return f.streak, true
+	}
+	return f.streak, false
 }
 
-// clear ends the streak and reports whether there was one.
-func (f *failing) clear() bool {
+// clear ends the streak. It reports whether there was one that was logged.
+func (f *failing) clear() (told bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	was := f.streak > 0
+	told = f.streak > 0 && f.loud
 	f.streak = 0
-	return was
+	return told
 }
 
-// reset begins to count anew without calling the receiver well.
-func (f *failing) reset() {
+// restart counts the streak anew, for draining.
+func (f *failing) restart() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.streak = 0
@@ -81,7 +92,7 @@ func (r reply) reason() string {
 // refusal is the label of the metrics for what a receiver refuses.
 func refusal(r reply) string { return "http_" + strconv.Itoa(r.status) }
 
-// tally limits log lines about refused series to one in ten seconds.
+// tally limits the log lines about refused series.
 type tally struct {
 	mu   sync.Mutex
 	last time.Time
@@ -90,7 +101,7 @@ type tally struct {
 func (t *tally) mayLog(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.Sub(t.last) < 10*time.Second {
+	if now.Sub(t.last) < quiet {
 		return false
 	}
 	t.last = now
@@ -106,7 +117,7 @@ func (e *endpoint) unhealthy(now time.Time) string {
 		return fmt.Sprintf("endpoint %s: %s", e.key, noDisk)
 	}
 	if s := e.stats(); s.Degraded != nil {
-		return fmt.Sprintf("endpoint %s: the log is in memory only: %v", e.key, s.Degraded)
+		return fmt.Sprintf("endpoint %s: the disk does not do its part: %v", e.key, s.Degraded)
 	}
 	if streak > 0 && now.Sub(since) > unhealthyAfter {
 		return fmt.Sprintf("endpoint %s: the receiver fails since %s: %s", e.key, since.Format(time.RFC3339), last)

@@ -105,6 +105,9 @@ func status(code int) func(http.ResponseWriter, request) bool {
 func (r *receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r.handlers.Add(1)
 	defer r.handlers.Done()
+	if hr.Method != http.MethodPost {
+		return // a page for people, with status 200
+	}
 	body, err := io.ReadAll(hr.Body)
 	if err != nil {
 		return

@@ -126,7 +126,7 @@ func (e *endpoint) setPace(before int64) (backlog int64) {
 // drain commits and waits until everything is delivered, for Config.Drain at
 // most and not beyond the receiver's third failure in a row.
 func (e *endpoint) drain() {
-	e.failing.reset()
+	e.failing.restart()
 	deadline := time.After(e.cfg.Drain)
 	for {
 		if err := e.commit(context.Background()); err != nil || e.queue.Stats().Records == 0 {

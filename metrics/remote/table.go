@@ -23,6 +23,8 @@ import (
 // With ten labels a series takes about 20 bytes of slab, 12 of entry and 7 of
 // index: no pointer, so the garbage collector has nothing to do here.
 type table struct {
+	variants int // in each record
+
 	mu       sync.RWMutex
 	pairs    pairs
 	families families
@@ -44,7 +46,7 @@ type series struct {
 	family uint32 // what describes it, in families; 0: nothing does
 }
 
-func newTable() *table { return &table{pairs: newPairs()} }
+func newTable(variants int) *table { return &table{variants: variants, pairs: newPairs()} }
 
 // resolve returns the number of the series that has these labels at each
 // variant and adds a hold, or false if every variant drops it. Labels with an
@@ -114,6 +116,9 @@ func (t *table) addLocked(record []byte) uint32 {
 // record returns the record of entry i without its size.
 func (t *table) record(i uint32) []byte {
 	b := t.slab[t.entries[i].at:]
+	if size := b[0]; size < 0x80 {
+		return b[1 : 1+size]
+	}
 	size, n := binary.Uvarint(b)
 	return b[n : n+int(size)]
 }
@@ -176,10 +181,15 @@ func (t *table) pairsLocked(n, variant int) []byte {
 		return nil
 	}
 	b := t.record(uint32(n))
-	for ; variant > 0; variant-- {
+	for range variant {
 		b = b[len(firstVariant(b)):]
 	}
-	b = firstVariant(b)
+	if variant < t.variants-1 {
+		b = firstVariant(b)
+	}
+	if b[0] < 0x80 {
+		return b[1:]
+	}
 	_, head := binary.Uvarint(b)
 	return b[head:]
 }

@@ -34,7 +34,7 @@ func TestTableAgreesWithAMap(t *testing.T) {
 	}
 	for seed := range uint64(5) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tab := newTable()
+		tab := newTable(2)
 		byNumber, byText := map[int]*twin{}, map[string]int{}
 		var held []int
 		for range 20_000 {
@@ -88,9 +88,9 @@ func TestTableAgreesWithAMap(t *testing.T) {
 }
 
 func TestTableTakesNoEmptySeries(t *testing.T) {
-	tab := newTable()
 	f := func(want bool, variants ...telemetry.Labels) {
 		t.Helper()
+		tab := newTable(len(variants))
 		if _, _, ok := tab.resolve(variants, nil); ok != want {
 			t.Errorf("resolve %v: %v; want %v", variants, ok, want)
 		}
@@ -103,7 +103,7 @@ func TestTableTakesNoEmptySeries(t *testing.T) {
 
 // Metadata that changes is that of the series from then on; the number stays.
 func TestMetadataFollowsTheLastResolve(t *testing.T) {
-	tab := newTable()
+	tab := newTable(1)
 	lset := []telemetry.Labels{labels.FromStrings("a", "1")}
 	n, _, _ := tab.resolve(lset, &telemetry.Metadata{Family: "f", Help: "old"})
 	again, _, _ := tab.resolve(lset, &telemetry.Metadata{Family: "f", Help: "new"})
@@ -131,7 +131,7 @@ func TestBytesPerSeries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("resolves 200,000 series")
 	}
-	tab := newTable()
+	tab := newTable(1)
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
