@@ -107,7 +107,7 @@ type fake[A any] struct {
 func (f *fake[A]) Run(ctx context.Context) error {
 	<-ctx.Done()
 	if f.wedged {
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 	}
 	f.rec.note("stopped %s", f.env.ID)
 	return nil

@@ -136,9 +136,10 @@ func (p *Pipeline) loadLocked(sources map[string][]byte) error {
 	if p.phase == stopped {
 		return errStopped
 	}
+	p.metrics.evaluating.Set(1)
+	defer p.metrics.evaluating.Set(0)
 	s := p.newStage(sources)
-	s.root()
-	if len(s.ds) == 0 {
+	if s.root(); len(s.ds) == 0 {
 		p.commit(s)
 	}
 	if len(s.ds) > 0 {

@@ -11,29 +11,25 @@ import (
 	"github.com/divvy-collector/divvy/pipeline/graph"
 )
 
-// settle evaluates what refers to changed exports, in order, until nothing is
-// dirty. The caller holds turn.
+// settle evaluates what refers to changed exports, in order. The caller holds
+// turn.
 //
-// Changes that arrive while it works are taken up in the next round; a
-// component that exports ten times in a moment has its dependants evaluated
-// once. The structure is changed at the end, when all values are settled.
+// Changes that arrive while it works leave another token in wake, for another
+// settle: so a component that exports ten times in a moment has its dependants
+// evaluated once, and one that never stops exporting does not keep a load from
+// its turn. The structure is changed at the end.
 func (p *Pipeline) settle() {
 	p.metrics.evaluating.Set(1)
 	defer p.metrics.evaluating.Set(0)
 	restage := false
-	for {
-		work := p.takeDirty(&restage)
-		if len(work) == 0 {
-			break
-		}
-		for len(work) > 0 {
-			p.metrics.queue.Set(float64(len(work)))
-			n := slices.MinFunc(slices.Collect(maps.Keys(work)), func(a, b *node) int { return a.order - b.order })
-			delete(work, n)
-			if p.timed(n, &restage) {
-				for _, d := range p.tree.dependants[n] {
-					work[d] = true
-				}
+	work := p.takeDirty(&restage)
+	for len(work) > 0 {
+		p.metrics.queue.Set(float64(len(work)))
+		n := slices.MinFunc(slices.Collect(maps.Keys(work)), func(a, b *node) int { return a.order - b.order })
+		delete(work, n)
+		if p.timed(n, &restage) {
+			for _, d := range p.tree.dependants[n] {
+				work[d] = true
 			}
 		}
 	}

@@ -87,8 +87,11 @@ func (s *stage) module(f *frame) {
 			continue
 		}
 		n.pending = waitsFor(n)
-		before := len(s.ds)
+		before, start := len(s.ds), time.Now()
 		s.evaluate(n)
+		if len(n.under) == 0 { // or it would count those inside again
+			s.p.metrics.evaluated(n.id, time.Since(start))
+		}
 		s.failed[n] = len(s.ds) > before
 	}
 }
