@@ -81,11 +81,16 @@ func (r *recorder) Epoch() telemetry.Epoch {
 	return r.epoch
 }
 
-// change makes everything that was resolved out of date.
+// change makes everything that was resolved out of date: equal labels get
+// other handles from now on.
 func (r *recorder) change() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.epoch = telemetry.NextEpoch()
+	r.changeLocked()
+}
+
+func (r *recorder) changeLocked() {
+	r.epoch, r.byText = telemetry.NextEpoch(), map[string]int{}
 }
 
 // tell sets what Append does from now on.
@@ -103,7 +108,7 @@ func (r *recorder) Append(b *telemetry.Batch) error {
 	}
 	if r.flips > 0 {
 		r.flips--
-		r.epoch = telemetry.NextEpoch()
+		r.changeLocked()
 	}
 	if b.Epoch != r.epoch {
 		return telemetry.ErrEpoch

@@ -44,12 +44,19 @@ type memory struct {
 	lastT      int64           // timestamp of the last scrape; 0: none
 
 	reports          []telemetry.Handle // in the order of the report series
-	oldReports       []telemetry.Handle // those before the rules changed; released with the next commit
+	oldReports       []oldReport        // those before the rules changed; released with the next commit
 	reportEpoch      telemetry.Epoch
 	reportGeneration uint64
 
 	stamps map[telemetry.Handle]int64     // last timestamp of series that give their own
 	marks  map[telemetry.Handle]markStamp // last exemplar of series that have some
+}
+
+// An oldReport is the handle that a report series had under other rules.
+type oldReport struct {
+	handle telemetry.Handle
+	index  int             // in reports
+	epoch  telemetry.Epoch // in which it was resolved
 }
 
 // forget gives up every hold. Nothing is marked as ended.
@@ -62,7 +69,10 @@ func (m *memory) forget() {
 
 // holds lists every handle that m holds, once for each hold.
 func (m *memory) holds() []telemetry.Handle {
-	list := slices.Concat(m.reports, m.oldReports)
+	list := slices.Clone(m.reports)
+	for _, r := range m.oldReports {
+		list = append(list, r.handle)
+	}
 	for _, e := range m.entries {
 		if e.handle != telemetry.Dropped {
 			list = append(list, e.handle)

@@ -43,11 +43,23 @@ func (w *walk) report(up bool, took time.Duration, bytes int) {
 			w.batch.Samples = append(w.batch.Samples, telemetry.Sample{Handle: h, T: w.now, V: values[i]})
 		}
 	}
-	for _, h := range w.memory.oldReports {
-		if h != telemetry.Dropped && !slices.Contains(w.memory.reports, h) && w.memory.lastT != 0 {
-			w.stale(h, w.now) // it has other labels now
+	for _, r := range w.memory.oldReports {
+		if w.memory.lastT != 0 && w.reportEnded(r) {
+			w.stale(r.handle, w.now)
 		}
 	}
+}
+
+// reportEnded reports whether a report series of former rules goes on under no
+// handle. As with other series, a handle of an earlier epoch of the sink may
+// stand for the series that has another one now.
+func (w *walk) reportEnded(r oldReport) bool {
+	reports := w.memory.reports
+	if r.handle == telemetry.Dropped || slices.Contains(reports, r.handle) {
+		return false
+	}
+	goesOn := r.index < len(reports) && reports[r.index] != telemetry.Dropped
+	return !goesOn || r.epoch == w.epoch
 }
 
 // resolveReports gets handles for the report series if those at hand are of
@@ -57,7 +69,9 @@ func (w *walk) resolveReports() {
 	if m.reports != nil && m.reportEpoch == w.epoch && m.reportGeneration == w.set.generation {
 		return
 	}
-	m.oldReports = append(m.oldReports, m.reports...)
+	for i, h := range m.reports {
+		m.oldReports = append(m.oldReports, oldReport{handle: h, index: i, epoch: m.reportEpoch})
+	}
 	m.reports = make([]telemetry.Handle, 0, len(reportSeries))
 	for i, r := range reportSeries {
 		if i >= basicReports && !w.set.cfg.ExtraMetrics {

@@ -46,9 +46,12 @@ type walk struct {
 	old   []entry // the memory; not changed
 	at    int     // index into old of the line that is expected next
 	fresh bool    // old was resolved under other rules: its handles are out of date
+	other bool    // and those rules were the sink's
 
 	rebuilding bool
 	next       []entry
+	former     int                        // index in old of the line that was looked up last, or -1
+	goesOn     map[telemetry.Handle]bool  // handles of old whose series have another one now; used with other
 	seen       []bool                     // per entry of old
 	table      map[uint64]int32           // hash to index in old; built when needed
 	handles    map[telemetry.Handle]bool  // of next; true: tracked
@@ -87,6 +90,7 @@ func newWalk(seed maphash.Seed) *walk {
 		build:   labels.NewScratchBuilder(16),
 		table:   map[uint64]int32{},
 		handles: map[telemetry.Handle]bool{},
+		goesOn:  map[telemetry.Handle]bool{},
 		stamped: map[telemetry.Handle]int64{},
 		marked:  map[telemetry.Handle]markStamp{},
 	}
@@ -101,7 +105,8 @@ func (w *walk) begin(wall int64) {
 		m.sink = w.sink
 	}
 	w.epoch = w.sink.Epoch()
-	w.fresh = m.epoch != w.epoch || m.generation != w.set.generation
+	w.other = m.epoch != w.epoch
+	w.fresh = w.other || m.generation != w.set.generation
 	w.old = m.entries
 	w.again()
 }
@@ -137,6 +142,7 @@ func (w *walk) rebuild() {
 	w.rebuilding = true
 	w.next = append(w.next[:0], w.old[:w.at]...)
 	w.seen = slices.Grow(w.seen[:0], len(w.old))[:len(w.old)]
+	w.goesOn = emptied(w.goesOn, len(w.old))
 	w.table = emptied(w.table, len(w.old))
 	w.handles = emptied(w.handles, len(w.old))
 	for i := range w.seen {
@@ -193,6 +199,7 @@ func (w *walk) find(hash uint64, size int) (e *entry, known bool) {
 		w.rebuild()
 	}
 	i := w.lookup(hash, size)
+	w.former = i
 	if i < 0 {
 		return nil, false
 	}
@@ -315,6 +322,9 @@ func (w *walk) track(e *entry, on bool) {
 	}
 	e.flags ^= tracked
 	w.handles[e.handle] = on
+	if on && w.other && w.former >= 0 {
+		w.goesOn[w.old[w.former].handle] = true
+	}
 	if !on && e.flags&alias == 0 {
 		w.stale(e.handle, w.now)
 	}
@@ -327,7 +337,9 @@ func (w *walk) stale(h telemetry.Handle, t int64) {
 }
 
 // finish ends a walk that has read its whole body: series that were not seen
-// have ended.
+// have ended. But a handle from before the sink's rules changed may stand for a
+// series that has another handle now, and a series must not get a marker and a
+// sample at the same time; so there is no marker then.
 func (w *walk) finish() {
 	if !w.rebuilding && w.at < len(w.old) {
 		w.rebuild()
@@ -340,7 +352,7 @@ func (w *walk) finish() {
 			continue
 		}
 		w.released = append(w.released, e.handle)
-		if e.flags&(tracked|alias) == tracked && !w.handles[e.handle] {
+		if e.flags&(tracked|alias) == tracked && !w.handles[e.handle] && !w.goesOn[e.handle] {
 			w.stale(e.handle, w.now)
 		}
 	}
@@ -363,7 +375,9 @@ func (w *walk) commit(failed bool) {
 	} else {
 		w.commitEntries()
 	}
-	w.sink.Release(m.oldReports)
+	for _, r := range m.oldReports {
+		w.sink.Release([]telemetry.Handle{r.handle})
+	}
 	m.oldReports = nil
 	w.resolved = w.resolved[:0]
 }
