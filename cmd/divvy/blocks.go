@@ -10,7 +10,8 @@ import (
 )
 
 // blocks returns the blocks that set up the collector itself. applyLogging and
-// applyHTTP put them into force.
+// applyHTTP put them into force: with the defaults where a configuration does not
+// have the block, so that a reload which removes it also undoes it.
 func blocks(applyLogging func(LoggingArguments) error, applyHTTP func(web.Options) error) []pipeline.Block {
 	return []pipeline.Block{
 		pipeline.BlockOf("logging", applyLogging),
@@ -34,6 +35,10 @@ func (a *liveDebuggingArguments) Validate() error {
 	return nil
 }
 
+// The blocks below are known, so that a configuration which has them gets a
+// reason and a remedy instead of "unknown block". They decode themselves: then
+// the reason is the only thing said, whatever arguments are inside.
+
 // tracingArguments is a block that is refused, whatever is in it.
 type tracingArguments struct{}
 
@@ -51,7 +56,8 @@ func (*remoteConfigArguments) UnmarshalAlloy(func(any) error) error {
 }
 
 // secretTypes returns the argument types of kinds and blocks by name. They tell
-// which text of a configuration is secret.
+// which text of a configuration is secret: an argument of a secret type is, and
+// so is everything in a block that is not in the map.
 func secretTypes(kinds []component.Kind, blocks []pipeline.Block) map[string]reflect.Type {
 	types := make(map[string]reflect.Type, len(kinds)+len(blocks))
 	for _, k := range kinds {

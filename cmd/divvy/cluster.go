@@ -16,6 +16,10 @@ import (
 
 // ClusterConfig says how this node takes part in a cluster. The zero value is a
 // cluster of one.
+//
+// Peers are named in one of two ways, never both: JoinAddresses lists them or
+// their DNS names, DiscoverPeers asks a provider. Neither means that this node
+// waits to be found.
 type ClusterConfig struct {
 	Enabled             bool
 	NodeName            string        // unique in the cluster
@@ -80,8 +84,9 @@ func (c *ClusterTLS) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.ServerName, "cluster.tls-server-name", c.ServerName, "`name` expected in peers' certificates")
 }
 
-// Validate returns everything that is wrong with c, or nil. The TLS files are
-// read if the cluster uses them.
+// Validate returns everything that is wrong with c, or nil. What is wrong by
+// itself is refused even if the cluster is not enabled, so that a mistake does
+// not wait for the day it is; the TLS files are read only if they are used.
 func (c *ClusterConfig) Validate() error {
 	var errs []error
 	refuse := func(wrong bool, format string, args ...any) {
@@ -107,7 +112,8 @@ func (c *ClusterConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// validAdvertise reports whether addr is empty, or an IP address or host name
+// validAdvertise looks at the form only: what the address leads to is not known
+// before peers use it. It reports whether addr is empty, or an IP address or host name
 // with an optional port.
 func validAdvertise(addr string) bool {
 	if addr == "" || net.ParseIP(addr) != nil {

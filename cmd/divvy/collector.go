@@ -28,14 +28,14 @@ import (
 // at any time between Open and Close; Run is called once.
 type Collector struct {
 	cfg      Config
-	path     string // of the configuration
-	log      *slog.Logger
-	output   *logOutput
-	lock     *storageLock
+	path     string       // of the configuration: a file or a directory
+	log      *slog.Logger // root of all loggers; ends in output
+	output   *logOutput   // settings of the logging block
+	lock     *storageLock // nothing is locked where the path cannot be written
 	listener *web.Listener
 	pipeline *pipeline.Pipeline
 	server   *web.Server
-	registry *prometheus.Registry
+	registry *prometheus.Registry // of this Collector only: several fit into one process
 
 	mu      sync.Mutex        // guards sources, and makes loads one after the other
 	sources map[string][]byte // as loaded last
@@ -62,7 +62,9 @@ func Open(cfg Config, path string, stderr io.Writer) (*Collector, error) {
 	return c, nil
 }
 
-// assemble makes the pipeline and the server and connects them.
+// assemble makes the pipeline and the server and connects them. It starts
+// nothing. The listener comes before both, because components dial it and the
+// server answers on it; the pipeline comes before the server, which shows it.
 func (c *Collector) assemble() {
 	c.registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -70,6 +72,7 @@ func (c *Collector) assemble() {
 		currentBuild().metric(),
 		web.Resources(),
 	)
+	// A cluster of one: the View never changes, and this node owns everything.
 	self := c.cfg.Cluster.NodeName
 	view := cell.New(owner.Alone(self))
 	kinds, blocks := components.All(), blocks(c.output.Apply, c.listener.Apply)
@@ -143,6 +146,8 @@ func (c *Collector) Load() error {
 		return explained{err: err, text: explain(sources, err)}
 	}
 	c.sources = sources
+	// An http block that has not changed is not applied again, but the files that
+	// it names may have: certificates are renewed in place.
 	if err := c.listener.Refresh(); err != nil {
 		return fmt.Errorf("renew the http block's TLS; the rest was loaded, and the certificate before stays: %w", err)
 	}
@@ -188,6 +193,8 @@ func (c *Collector) Run(ctx context.Context) error {
 	// The server outlives the components: they may scrape it.
 	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
+	// A server that ends by itself takes everything with it: a collector that
+	// nobody can ask is not left running.
 	served := make(chan error, 1)
 	go func() {
 		served <- c.server.Run(serve)

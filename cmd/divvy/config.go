@@ -13,7 +13,8 @@ import (
 )
 
 // Config is what the flags of divvy run say. The zero value is not usable:
-// start from DefaultConfig.
+// start from DefaultConfig. It is read once, when a Collector is opened; what a
+// reload may change is in the configuration file instead.
 type Config struct {
 	HTTP    HTTPConfig
 	Cluster ClusterConfig
@@ -73,7 +74,8 @@ func (c *HTTPConfig) flags(fs *pflag.FlagSet) {
 		"do not serve the support bundle under /-/support")
 }
 
-// Validate returns everything that is wrong with c, or nil.
+// Validate returns everything that is wrong with c, or nil. Each error names the
+// flag as it is typed, and says what would be right.
 func (c *Config) Validate() error {
 	errs := []error{c.HTTP.validate(), c.Cluster.Validate(), c.unsupported.validate()}
 	if c.StoragePath == "" {

@@ -91,25 +91,27 @@ func runDemo(ctx context.Context, cfg demoConfig, con console) error {
 	return nil
 }
 
-// A demo is a testbed and the collectors that scrape it.
+// A demo is a testbed and the collectors that scrape it. There is one collector
+// now; a cluster is more calls of startNode. It is used by one goroutine.
 type demo struct {
 	cfg     demoConfig
-	dir     string
+	dir     string // of everything that the demo writes
 	bed     *testbed.Bed
 	nodes   []*demoNode
 	started time.Time
-	down    bool
-	closed  bool
-	rate    rate
+	down    bool // the receiver refuses everything
+	closed  bool // the nodes have ended; the counts stay
+	rate    rate // of samples at the receiver
 }
 
-// A demoNode is one running collector.
+// A demoNode is one running collector. It is a real one: with a configuration
+// file, a storage path and a port, as divvy run would start it.
 type demoNode struct {
 	name   string
 	node   *Collector
 	stop   context.CancelFunc
-	ended  chan error // gets what Run returns
-	config string
+	ended  chan error // gets what Run and Close return
+	config string     // path of its configuration
 	cpu    rate
 }
 
@@ -140,6 +142,7 @@ func (d *demo) startNode(name string) error {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
 	cfg := DefaultConfig()
+	// A free port: a divvy that runs on this machine is not in the way.
 	cfg.HTTP.ListenAddr = "127.0.0.1:0"
 	cfg.StoragePath = filepath.Join(dir, "data")
 	cfg.ShutdownDeadline = time.Minute
@@ -228,6 +231,12 @@ func (d *demo) setReceiver(down bool) {
 }
 
 // state returns what there is to show now.
+//
+// A scrape that a target has answered and the receiver does not have is waiting,
+// or it is lost. It can only be waiting while a node says that it has a backlog,
+// or the receiver is down, or it is younger than the two seconds that scraping
+// and delivering may take; anything else is lost. Once the nodes have ended
+// there is nothing left to wait for, and every scrape counts.
 func (d *demo) state() demoState {
 	now := time.Now()
 	settled := now.Add(-2 * time.Second)
@@ -276,7 +285,8 @@ func (n *demoNode) state(now time.Time, closed bool) nodeState {
 }
 
 // close brings the receiver back, lets the nodes deliver what they have, and
-// ends everything but the counts.
+// ends everything but the counts. The receiver comes back first, because what is
+// still on disk when a demo ends would otherwise look lost.
 func (d *demo) close() error {
 	d.setReceiver(false)
 	var errs []error

@@ -7,7 +7,8 @@ import (
 )
 
 // A demoState is what one frame of the demo shows. All counts are since the
-// start, unless they say per second.
+// start, unless they say per second. How it is shown, as a line or as a screen,
+// is a pure function of it.
 type demoState struct {
 	elapsed  time.Duration
 	nodes    []nodeState
@@ -35,7 +36,8 @@ type nodeState struct {
 	backlog int64   // samples on disk or in memory that were not delivered yet
 }
 
-// line returns the state in one line, for output that is no terminal.
+// line returns the state in one line, for output that is no terminal: a script
+// finds each number after its name and an equals sign.
 func (d demoState) line() string {
 	line := fmt.Sprintf("%4.0fs  targets=%d series=%d samples_per_second=%.0f scraped=%d delivered=%d waiting=%d late=%d lost=%d receiver=%s",
 		d.elapsed.Seconds(), d.targets, d.series, d.rate, d.scraped, d.delivered, d.waiting, d.late, d.lost, d.receiver())

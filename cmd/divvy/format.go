@@ -35,7 +35,8 @@ func newFormatCommand(con console) *cobra.Command {
 }
 
 // formatFile formats the file called name ("-" for con.in) onto con.out, or into
-// the file, or only compares.
+// the file, or only compares. A file that is in its canonical form already is not
+// written, so its time of change stays.
 func formatFile(name string, write, test bool, con console) error {
 	if name == "-" && write {
 		return errors.New("-w cannot write into standard input; leave it out, or name a file")
@@ -78,7 +79,8 @@ func readFormatInput(name string, stdin io.Reader) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// format returns text in its canonical form.
+// format returns text in its canonical form. Formatting that again changes
+// nothing.
 func format(name string, text []byte) ([]byte, error) {
 	file, err := parser.ParseFile(name, text)
 	if err != nil {

@@ -70,7 +70,12 @@ const maxPending = 1000
 
 // A logOutput is where every logger of one Collector ends. Until it is settled
 // it keeps records back, so that the first line already has the format that the
-// configuration asks for. Any number of goroutines may use it.
+// configuration asks for: who reads logs as JSON cannot read one line of logfmt.
+// Any number of goroutines may use it.
+//
+//	loggers ─► logHandler ─┬─ not settled ─► pending
+//	                       ├─ level, format ─► w
+//	                       └─ tee, every level ─► support bundle
 type logOutput struct {
 	level   slog.LevelVar
 	json    atomic.Bool
@@ -170,7 +175,8 @@ func (t teeWriter) Write(line []byte) (int, error) {
 }
 
 // A logHandler renders records in the format that its output is set to at that
-// moment. It carries the same attributes in all formats.
+// moment. It carries the same attributes in all formats: a logger that was made
+// before a reload follows it.
 type logHandler struct {
 	out               *logOutput
 	logfmt, json, tee slog.Handler

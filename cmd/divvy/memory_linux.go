@@ -101,6 +101,8 @@ func returnPages() error {
 	if err != nil {
 		return fmt.Errorf("find executable: %w", err)
 	}
+	// Writable mappings hold state and stay; the others are read from the file
+	// again when they are touched.
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
 		field := strings.Fields(lines.Text())
 		if len(field) < 6 || field[5] != exe || strings.Contains(field[1], "w") {

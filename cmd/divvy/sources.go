@@ -31,7 +31,8 @@ func readSources(path string) (map[string][]byte, error) {
 	return readFiles(names)
 }
 
-// readFiles returns the content of each named file that is not a directory.
+// readFiles returns the content of each named file that is not a directory. All
+// files that cannot be read are reported, not just the first.
 func readFiles(names []string) (map[string][]byte, error) {
 	sources := make(map[string][]byte, len(names))
 	var errs []error

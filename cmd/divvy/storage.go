@@ -28,6 +28,8 @@ func lockStorage(dir string, log *slog.Logger) (*storageLock, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return degraded(err)
 	}
+	// The lock is advisory and belongs to the open file: it ends with the process,
+	// also with kill -9, and leaves nothing to clean up.
 	name := filepath.Join(dir, "lock")
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, os.ErrPermission) {

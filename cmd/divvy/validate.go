@@ -29,6 +29,8 @@ func newValidateCommand(con console) *cobra.Command {
 			return validate(args[0], cfg.Stability, con)
 		},
 	}
+	// The flags that decide what a configuration may hold are those of divvy run,
+	// with the same meaning; the others say nothing about a file.
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	cfg.Flags(all)
 	for _, name := range []string{

@@ -8,7 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Set by the linker: -X main.version=v1.2.3 and so on. They are never written.
+// Set by the linker: -X main.version=v1.2.3, -X main.commit, -X main.date. They
+// are never written, so they are constants in all but name.
 var (
 	version string
 	commit  string
