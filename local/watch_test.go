@@ -33,7 +33,7 @@ func TestWritingInPiecesIsReadOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "secret")
 		write(t, path, "")
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
 		go func() {
 			time.Sleep(995 * time.Millisecond) // a look falls between the pieces
