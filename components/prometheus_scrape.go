@@ -101,6 +101,7 @@ func (a *scrapeArgs) Validate() error {
 	return errors.Join(errs...)
 }
 
+// validateTimes requires that a scrape ends before the next one begins.
 func (a *scrapeArgs) validateTimes() error {
 	switch {
 	case a.ScrapeInterval < time.Millisecond:
@@ -144,6 +145,8 @@ func (a *scrapeArgs) validateProtocols() error {
 	return nil
 }
 
+// validateNames fills in the escaping scheme, which follows from the validation
+// scheme, and refuses to ask targets for names that would not be valid.
 func (a *scrapeArgs) validateNames() error {
 	utf8 := model.UTF8Validation.String()
 	switch a.MetricNameValidationScheme {
@@ -216,6 +219,7 @@ type prometheusScrape struct {
 	forwardTo []telemetry.Sink
 }
 
+// newScrape builds a prometheus.scrape.
 func newScrape(env component.Env, a scrapeArgs) (component.Instance[scrapeArgs], error) {
 	pool, err := scrape.New(a.config(env))
 	if err != nil {

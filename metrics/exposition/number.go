@@ -59,26 +59,11 @@ func decimal(b []byte) (float64, int) {
 		negative = b[0] == '-'
 		i++
 	}
-	var mantissa uint64
-	start, point := i, -1
-	for ; i < len(b); i++ {
-		c := b[i] - '0'
-		if c <= 9 {
-			mantissa = mantissa*10 + uint64(c)
-		} else if b[i] == '.' && point < 0 {
-			point = i
-		} else {
-			break
-		}
-	}
-	digits, exp := i-start, 0
-	if point >= 0 {
-		digits--
-		exp = point + 1 - i
-	}
-	if digits == 0 || digits > maxDigits || mantissa > maxExact {
+	mantissa, exp, n := digits(b[i:])
+	if n == 0 {
 		return 0, 0
 	}
+	i += n
 	if i < len(b) && b[i]|0x20 == 'e' {
 		e, n := exponent(b[i+1:])
 		if n == 0 {
@@ -95,6 +80,32 @@ func decimal(b []byte) (float64, int) {
 		v = -v
 	}
 	return v, i
+}
+
+// digits parses digits with or without a point among them, as mantissa·10^exp,
+// and returns how many bytes they have. That is 0 if there is no digit, or too
+// many for the mantissa to be exact.
+func digits(b []byte) (mantissa uint64, exp, n int) {
+	i, point := 0, -1
+	for ; i < len(b); i++ {
+		c := b[i] - '0'
+		if c <= 9 {
+			mantissa = mantissa*10 + uint64(c)
+		} else if b[i] == '.' && point < 0 {
+			point = i
+		} else {
+			break
+		}
+	}
+	count := i
+	if point >= 0 {
+		count--
+		exp = point + 1 - i
+	}
+	if count == 0 || count > maxDigits || mantissa > maxExact {
+		return 0, 0, 0
+	}
+	return mantissa, exp, i
 }
 
 // exponent parses what follows the e and returns how many bytes it has, or 0

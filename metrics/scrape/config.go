@@ -80,7 +80,7 @@ type Limits struct {
 // one must not take the process with it.
 const defaultBodyBytes = 256 << 20
 
-// Validate reports everything that is wrong with c.
+// Validate reports everything that is wrong with c, joined. It changes nothing.
 func (c *Config) Validate() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

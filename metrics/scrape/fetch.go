@@ -27,7 +27,9 @@ type page struct {
 	contentType string
 }
 
-// fetch asks the target for its page. ctx bounds the whole answer.
+// fetch asks the target for its page. ctx bounds the whole answer, so that a
+// body that drips does not outlast it. size is how large a body is expected.
+// The page is to be discarded after use.
 func (s *settings) fetch(ctx context.Context, id *identity, size int) (page, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id.url, http.NoBody)
 	if err != nil {
@@ -113,7 +115,9 @@ func readAll(r io.Reader, b []byte, limit int64) ([]byte, error) {
 	}
 }
 
-// inflate decompresses body into the walk's scratch space.
+// inflate decompresses body into the walk's scratch space. The limit on the size
+// holds for what comes out, so a bomb is not unpacked further than that; and
+// ctx stops one that unpacks slowly.
 func (w *walk) inflate(ctx context.Context, body []byte) ([]byte, error) {
 	w.source.Reset(body)
 	if w.gzip == nil {
@@ -138,6 +142,7 @@ type timely struct {
 	ctx context.Context
 }
 
+// Read reads unless the context is done.
 func (t *timely) Read(b []byte) (int, error) {
 	if t.ctx.Err() != nil {
 		return 0, errTooLate
@@ -164,7 +169,8 @@ func (s *scratch) shrink() {
 }
 
 // buffers keeps byte slices for reuse, by size class: class i holds those with
-// a capacity of at least 2^i bytes.
+// a capacity of at least 2^i bytes. Bodies differ in size by orders of magnitude
+// from target to target, but hardly from scrape to scrape.
 type buffers [25]sync.Pool
 
 // smallest is the least capacity of a buffer, as a class.

@@ -14,7 +14,8 @@ import (
 var errNoName = errors.New("metric name is missing")
 
 // complete adds the target's labels to those of a series and checks the
-// result. An error fails the scrape.
+// result. An error fails the scrape: a target with one bad series is a target
+// that is not what its owner thinks, and half of it would hide that.
 func (w *walk) complete(lset telemetry.Labels) (telemetry.Labels, error) {
 	cfg := &w.set.cfg
 	lset = withTarget(lset, w.id.labels, cfg.HonorLabels)

@@ -35,7 +35,8 @@ const (
 	alias
 )
 
-// memory is what is remembered of a target between two scrapes.
+// memory is what is remembered of a target between two scrapes. Only a walk's
+// commit changes it, and forget.
 type memory struct {
 	sink       telemetry.Sink  // that gave the handles; nil: none yet
 	epoch      telemetry.Epoch // when the entries were resolved
@@ -43,6 +44,8 @@ type memory struct {
 	entries    []entry         // in the order of the last exposition
 	lastT      int64           // timestamp of the last scrape; 0: none
 
+	// The report series have their own epoch and generation, because they are
+	// appended also when the scrape fails and the entries stay as they were.
 	reports          []telemetry.Handle // in the order of the report series
 	oldReports       []oldReport        // those before the rules changed; released with the next commit
 	reportEpoch      telemetry.Epoch
@@ -90,8 +93,8 @@ func (m *memory) live(f func(telemetry.Handle)) {
 	}
 }
 
-// replace makes entries the memory. It copies them and keeps about as much
-// memory as they need.
+// replace makes entries the memory. It copies them, because the walk goes on to
+// use its slice for other targets, and keeps about as much memory as they need.
 func (m *memory) replace(entries []entry) {
 	if n := len(entries); cap(m.entries) < n || cap(m.entries) > 2*n+64 {
 		m.entries = make([]entry, 0, n)

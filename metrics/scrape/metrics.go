@@ -6,30 +6,42 @@ import (
 
 // metrics are the pool's metrics about itself, under the names that
 // dashboards know.
+//
+// All of them are counted once per scrape or less often, never per sample, so
+// that looking a label up costs nothing that matters.
 type metrics struct {
-	targets       prometheus.Gauge
-	moved         prometheus.Counter
-	latency       prometheus.Histogram
-	forwarded     prometheus.Counter
+	// About the component, as its page in the manual has them.
+	targets   prometheus.Gauge
+	moved     prometheus.Counter
+	latency   prometheus.Histogram // of Sink.Append, seconds
+	forwarded prometheus.Counter   // samples and histograms that the sink took
+
+	// About the pool: its configuration and its list of targets.
 	pools         prometheus.Counter
 	reloads       prometheus.Counter
 	reloadsFailed prometheus.Counter
 	syncs         *prometheus.CounterVec
-	syncFailed    *prometheus.CounterVec
-	syncLength    *prometheus.SummaryVec
+	syncFailed    *prometheus.CounterVec // targets that were left out
+	syncLength    *prometheus.SummaryVec // seconds
 	poolTargets   *prometheus.GaugeVec
 	targetLimit   *prometheus.GaugeVec
 
+	// Limits that were hit: one for each scrape that failed by it, but for the
+	// limit on targets, which is counted when the list changes.
 	targetLimitHit prometheus.Counter
 	labelLimit     prometheus.Counter
 	bodyLimit      prometheus.Counter
 	sampleLimit    prometheus.Counter
 	bucketLimit    prometheus.Counter
-	duplicates     prometheus.Counter
-	outOfOrder     prometheus.Counter
-	outOfBounds    prometheus.Counter
-	exemplarOrder  prometheus.Counter
 
+	// Samples that were refused while their scrape went on.
+	duplicates    prometheus.Counter
+	outOfOrder    prometheus.Counter
+	outOfBounds   prometheus.Counter
+	exemplarOrder prometheus.Counter
+
+	// Times between scrapes and of scrapes, seconds. The label is the interval
+	// that was asked for.
 	interval      *prometheus.SummaryVec
 	intervalHisto *prometheus.HistogramVec
 	duration      prometheus.Histogram
@@ -74,7 +86,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, c.err
 }
 
-// A collector makes metrics and registers them; err is the first failure.
+// A collector makes metrics and registers them; err is the first failure, after
+// which nothing is registered any more. It lives while newMetrics does.
 type collector struct {
 	registry prometheus.Registerer
 	err      error

@@ -61,6 +61,7 @@ func (w *walk) parsed(body []byte, contentType string) error {
 	}
 }
 
+// parserOptions says what the parser makes of histograms and start timestamps.
 func (w *walk) parserOptions() textparse.ParserOptions {
 	cfg := &w.set.cfg
 	return textparse.ParserOptions{
@@ -73,7 +74,8 @@ func (w *walk) parserOptions() textparse.ParserOptions {
 	}
 }
 
-// parsedMeta takes one entry of metadata.
+// parsedMeta takes one entry of metadata. The parser gives type, help and unit
+// of a family one after another; they add up until another family begins.
 func (w *walk) parsedMeta(p textparse.Parser, kind textparse.Entry) {
 	if !w.set.cfg.HonorMetadata {
 		return
@@ -113,7 +115,9 @@ func (w *walk) parsedMeta(p textparse.Parser, kind textparse.Entry) {
 	}
 }
 
-// parsedSample takes one sample.
+// parsedSample takes one sample with all that hangs on it: its start timestamp
+// and its exemplars. A histogram that cannot be reduced to the limits is counted
+// and left out; the scrape fails at its end.
 func (w *walk) parsedSample(p textparse.Parser, kind textparse.Entry) error {
 	w.total++
 	d := read(p, kind)

@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -20,6 +21,10 @@ import (
 
 // A Pool scrapes a set of targets, each at its slots, into a sink. Any number
 // of goroutines may use it.
+//
+// mu guards what configuration and discovery decide. A scrape takes a copy of
+// that when it begins, as a job, and then needs the target's own mutex only; no
+// sink and no network is waited for under mu.
 type Pool struct {
 	clock *schedule.Clock
 	walks chan *walk // as many as there are processors
@@ -172,7 +177,8 @@ func (p *Pool) removeLocked(now time.Time) []*target {
 	return removed
 }
 
-// forget releases the series of targets without marking them.
+// forget releases the series of targets without marking them. It waits for
+// scrapes of theirs that are in flight.
 func forget(targets []*target) {
 	for _, t := range targets {
 		t.mu.Lock()
@@ -216,7 +222,8 @@ func (p *Pool) Run(ctx context.Context) error {
 	return nil
 }
 
-// serve starts the scrapes of one tick. The clock calls it.
+// serve starts the scrapes of one tick. The clock calls it, and does not tick
+// on before it returns; so it only starts things.
 func (p *Pool) serve(due []schedule.Due) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -249,11 +256,26 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 	t.turns++
 	t.scraped = true
 	j := &job{set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, err: p.tooMany}
-	p.wg.Go(func() {
+	p.turnLocked(t, func() {
 		p.scrape(j)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		t.turns--
+	})
+}
+
+// turnLocked does work for t in a goroutine, after all that was begun for t
+// before: two slots that come at once, after a delay, are served in their
+// order, which a mutex alone does not promise. It needs mu.
+func (p *Pool) turnLocked(t *target, work func()) {
+	before, done := t.turn, make(chan struct{})
+	t.turn = done
+	p.wg.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		work()
 	})
 }
 
@@ -273,7 +295,7 @@ func (p *Pool) endLocked(t *target, d schedule.Due) bool {
 		}
 	}
 	set, id, slot := p.set, t.id, t.staleT
-	p.wg.Go(func() { p.end(&job{set: set, t: t, id: id, slot: slot}, twins) })
+	p.turnLocked(t, func() { p.end(&job{set: set, t: t, id: id, slot: slot}, twins) })
 	return true
 }
 
@@ -297,10 +319,16 @@ func (p *Pool) end(j *job, twins []*target) {
 	w := <-p.walks
 	defer func() { w.release(); p.walks <- w }()
 	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, t.memory.sink
-	w.epoch = w.sink.Epoch()
 	w.batch.Reset()
 	w.staleAll(j.slot.UnixMilli(), func(h telemetry.Handle) bool { return goesOn[h] })
-	if err := w.append(); err != nil {
+	var err error
+	for range maxChanges {
+		w.epoch = w.sink.Epoch()
+		if err = w.append(); !errors.Is(err, telemetry.ErrEpoch) {
+			break
+		}
+	}
+	if err != nil {
 		j.set.log.Warn("end of a target's series was lost", "target", j.id.url, "err", err)
 	}
 	t.memory.forget()

@@ -48,7 +48,8 @@ func (p Protocol) mediaType() string {
 	return media
 }
 
-// accept returns the Accept header that asks for protocols, the first most.
+// accept returns the Accept header that asks for protocols, the first most, and
+// for anything rather than nothing.
 func accept(protocols []Protocol, scheme model.EscapingScheme) string {
 	const heaviest = 6 // one more than there are protocols
 	var b strings.Builder

@@ -14,7 +14,8 @@ import (
 // are there with Config.ExtraMetrics.
 const basicReports = 5
 
-// reportSeries lists the series that say how a scrape went.
+// reportSeries lists the series that say how a scrape went. They bear the
+// target's labels and nothing else; no rule of the scrape touches them.
 var reportSeries = [...]struct{ name, unit, help string }{
 	{"up", "targets", "Health of the scrape target. 1 means the target is healthy, 0 if the scrape failed."},
 	{"scrape_duration_seconds", "seconds", "Duration of the last scrape in seconds."},
@@ -84,6 +85,7 @@ func (w *walk) resolveReports() {
 	m.reportEpoch, m.reportGeneration = w.epoch, w.set.generation
 }
 
+// reportMetadata describes report series i, if metadata is wanted at all.
 func (w *walk) reportMetadata(i int) *telemetry.Metadata {
 	if !w.set.cfg.HonorMetadata {
 		return nil

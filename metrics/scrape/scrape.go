@@ -38,6 +38,10 @@ func (j *job) timestamp() time.Time {
 	return j.slot.Add(j.late)
 }
 
+// maxChanges is how often a scrape is made again because the sink's rules
+// changed before it was appended.
+const maxChanges = 5
+
 // A result is what became of a scrape.
 type result struct {
 	err   error
@@ -46,7 +50,10 @@ type result struct {
 	tally tally
 }
 
-// run scrapes the target and appends what it got in one batch.
+// scrape scrapes the target and appends what it got in one batch. Waiting for the
+// target takes a goroutine and a buffer; only what comes after takes a walk, of
+// which there are as many as processors. So memory is bounded by what is being
+// worked on, not by how many targets answer at once.
 func (p *Pool) scrape(j *job) {
 	t := j.t
 	t.mu.Lock()
@@ -88,7 +95,7 @@ func (w *walk) process(ctx context.Context, pg page, err error, start time.Time)
 		r.bytes = -1
 	}
 	reason := r.err
-	for range 5 {
+	for range maxChanges {
 		w.begin(time.Now().UnixMilli())
 		if r.err = reason; r.err == nil {
 			r.err = w.read(body, pg.contentType)
@@ -166,7 +173,9 @@ func (w *walk) readFormat(body []byte, contentType string) error {
 	return w.parsed(body, contentType)
 }
 
-// append gives the batch to the sink.
+// append gives the batch to the sink. The sink commits by itself, together with
+// what other scrapes of the moment append: asking it for that after each scrape
+// would cost more than the scrape.
 func (w *walk) append() error {
 	w.batch.Epoch, w.batch.Key, w.batch.Scope = w.epoch, uint64(w.id.key), w.id.scope
 	start := time.Now()

@@ -13,7 +13,7 @@ import (
 // for what they point to; a scrape uses those that were in force when it began.
 type settings struct {
 	cfg            Config
-	generation     uint64 // another one: series may have other labels
+	generation     uint64 // another one: series may have other labels than before
 	client         *http.Client
 	accept         []string
 	acceptEncoding []string
@@ -79,7 +79,9 @@ func newClient(cfg *Config) (*http.Client, error) {
 }
 
 // sameSeries reports whether a and b give series the same labels and meaning.
-// What they need not have in common is left out of the comparison.
+// What they need not have in common is left out of the comparison; a field that
+// somebody adds and forgets here makes series be resolved once too often, which
+// is harmless.
 func sameSeries(a, b Config) bool {
 	for _, c := range []*Config{&a, &b} {
 		c.Interval, c.Timeout, c.HTTP = time.Second, time.Second, config.HTTPClientConfig{}

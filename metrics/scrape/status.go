@@ -45,7 +45,8 @@ func (s *settings) observe(t *target, j *job, start time.Time, r result) {
 	s.count(j, &r.tally)
 }
 
-// count adds up the samples that were refused, and says so once per scrape.
+// count adds up the samples that were refused, and says so once per scrape: a
+// target that exposes a thousand duplicates gets one line in the log.
 func (s *settings) count(j *job, c *tally) {
 	m := s.metrics
 	m.duplicates.Add(float64(c.duplicates))

@@ -24,7 +24,8 @@ const (
 )
 
 // An identity is what a target is after the defaults of the configuration
-// were applied to it. It is immutable.
+// were applied to it. It is immutable; a change of the configuration makes
+// another one for the same target, which keeps its key and its memory.
 type identity struct {
 	key      owner.Key
 	url      string
@@ -33,11 +34,14 @@ type identity struct {
 	interval time.Duration
 	timeout  time.Duration
 
-	nhcb, classic, native bool
+	nhcb    bool // convert classic histograms to native ones
+	classic bool // take classic histograms beside native ones
+	native  bool // take native histograms
 }
 
 // identify applies cfg to a discovered target. The labels that decide the key
-// are the discovered ones.
+// are the discovered ones, so that the key, and with it the owner and the slots,
+// does not change with a default.
 func identify(cfg *Config, found telemetry.Target) (*identity, error) {
 	lb := labels.NewBuilder(found)
 	applyDefaults(lb, cfg)
@@ -62,7 +66,9 @@ func identify(cfg *Config, found telemetry.Target) (*identity, error) {
 	return id, nil
 }
 
-// applyDefaults sets the labels that the target does not have.
+// applyDefaults sets the labels that the target does not have. Everything that
+// a configuration says about one target goes through a label, so that discovery
+// and relabelling can say it for single targets.
 func applyDefaults(lb *labels.Builder, cfg *Config) {
 	setDefault(lb, model.JobLabel, cfg.JobName)
 	setDefault(lb, model.ScrapeIntervalLabel, model.Duration(cfg.Interval).String())
@@ -79,6 +85,7 @@ func applyDefaults(lb *labels.Builder, cfg *Config) {
 	}
 }
 
+// setDefault sets a label that is empty or absent.
 func setDefault(lb *labels.Builder, name, val string) {
 	if lb.Get(name) == "" {
 		lb.Set(name, val)
@@ -128,6 +135,7 @@ func (id *identity) readTimes(lb *labels.Builder) error {
 	return nil
 }
 
+// readDuration reads a label that holds a positive duration.
 func readDuration(lb *labels.Builder, name string) (time.Duration, error) {
 	d, err := model.ParseDuration(lb.Get(name))
 	if err == nil && d == 0 {
@@ -150,7 +158,8 @@ func (id *identity) readFlags(lb *labels.Builder) error {
 	return errors.Join(errs...)
 }
 
-// publicLabels returns the labels that do not begin with two underscores.
+// publicLabels returns the labels that do not begin with two underscores. It
+// refuses a target with a label value that is not UTF-8.
 func publicLabels(lb *labels.Builder) (telemetry.Labels, error) {
 	all := lb.Labels()
 	lb.Reset(labels.EmptyLabels())
@@ -170,12 +179,13 @@ func publicLabels(lb *labels.Builder) (telemetry.Labels, error) {
 type target struct {
 	// Guarded by the pool's mu:
 	id      *identity
-	scraped bool      // at least one scrape has begun
-	turns   int       // scrapes that run or wait for their turn
-	gone    bool      // it was not found any more
-	goneAt  time.Time // when; zero: it is not gone
-	ended   int       // slots that have passed since
-	staleT  time.Time // the first of them
+	scraped bool          // at least one scrape has begun
+	turns   int           // scrapes that run or wait for their turn
+	turn    chan struct{} // closed when what was begun last is done; nil: nothing was
+	gone    bool          // it was not found any more
+	goneAt  time.Time     // when; zero: it is not gone
+	ended   int           // slots that have passed since
+	staleT  time.Time     // the first of them
 
 	mu     sync.Mutex // held for a whole scrape; guards the fields below
 	memory memory

@@ -9,7 +9,8 @@ import (
 )
 
 // errForeign is returned by text for a body that package exposition does not
-// read.
+// read. It is looked for only when a line is not the expected one: a line that
+// is has been read before and has no such byte.
 var errForeign = errors.New("body has a NUL byte")
 
 // text walks a body in the text format. The body ends in a newline.
@@ -50,7 +51,8 @@ func (w *walk) hit(e *entry, body []byte) int {
 		w.keep(e)
 		return n
 	}
-	// A name without braces must not be the beginning of a longer name.
+	// A name without braces must not be the beginning of a longer name. And
+	// while a family's metadata is new, its series are learnt anew.
 	if body[n-1] != '}' && body[n] != ' ' && body[n] != '\t' || w.family.changed != "" {
 		return 0
 	}

@@ -163,3 +163,39 @@ func walked(w *testWalk, r *recorder, body, media string) (lines []string, live 
 	w.memory.live(func(h telemetry.Handle) { live[r.nameLocked(h)] = true })
 	return lines, live
 }
+
+// Two pages from anywhere: the second gives the same with the memory of the
+// first and without.
+func FuzzMemory(f *testing.F) {
+	f.Add([]byte("x 1\ny 2\n"), []byte("y 1\nx 2\n"), false)
+	f.Add([]byte("# TYPE x gauge\nx{a=\"b\"} 1\n"), []byte("x{a=\"b\"} 1\nx{a=\"b\"} 2\nx 3\n"), false)
+	f.Add([]byte("foo 1\n"), []byte("foo2 1\nfoo{a=\"1\"} 2\n"), false)
+	f.Add([]byte("# TYPE x gauge\nx 1\n# EOF\n"), []byte("# TYPE x gauge\nx 1 2\n# EOF\n"), true)
+	f.Add([]byte("x 1\n# EOF\n"), []byte("x 1\n# EOF\nx 1\n"), true)
+	f.Add([]byte("x 1\n# EOF\n"), []byte("x 0x1\n# EOF\n"), true)
+	f.Fuzz(func(t *testing.T, first, second []byte, om bool) {
+		media := mediaText
+		if om {
+			media = mediaOpenMetrics
+		}
+		clever, dumb := newRecorder(), newRecorder()
+		cw, dw := newTestWalk(t, plain(), clever), newTestWalk(t, plain(), dumb)
+		_, before := walked(cw, clever, string(first), media)
+		dw.t = cw.t
+		want, after := walked(dw, dumb, string(second), media)
+		if len(cw.memory.stamps)+len(dw.memory.stamps) > 0 {
+			return // the memory of timestamps is meant to make a difference
+		}
+		for series := range before {
+			if !after[series] {
+				want = append(want, series+" stale")
+			}
+		}
+		got, _ := walked(cw, clever, string(second), media)
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("first:\n%s\nsecond:\n%s\n(-without memory +with):\n%s", first, second, diff)
+		}
+	})
+}

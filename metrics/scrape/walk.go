@@ -32,6 +32,7 @@ type walk struct {
 	line  exposition.Line
 	build labels.ScratchBuilder
 
+	// The scrape that is being made:
 	set    *settings
 	id     *identity
 	memory *memory
@@ -40,14 +41,17 @@ type walk struct {
 	now    int64 // timestamp of the scrape, Unix ms
 	maxT   int64 // beyond which timestamps are refused
 
+	// What comes of it:
 	batch telemetry.Batch
 	tally
 
+	// Where it stands:
 	old   []entry // the memory; not changed
 	at    int     // index into old of the line that is expected next
 	fresh bool    // old was resolved under other rules: its handles are out of date
 	other bool    // and those rules were the sink's
 
+	// The new memory, once one is being built:
 	rebuilding bool
 	next       []entry
 	former     int                        // index in old of the line that was looked up last, or -1
@@ -96,7 +100,9 @@ func newWalk(seed maphash.Seed) *walk {
 	}
 }
 
-// begin prepares for one scrape. wall is the present in Unix ms.
+// begin prepares for one scrape, whose fields are set. wall is the present in
+// Unix ms. It compares the epoch of the sink with that of the memory: handles of
+// another epoch must not be appended to, so every series is resolved again.
 func (w *walk) begin(wall int64) {
 	w.maxT = wall + maxAhead
 	m := w.memory
@@ -164,7 +170,8 @@ func emptied[K comparable, V any](m map[K]V, n int) map[K]V {
 }
 
 // keep moves on behind the expected line e, which has come. The entry that it
-// returns is the one to change.
+// returns is the one to change, and only once the walk is rebuilding: the old
+// memory must stay as it is, in case the walk fails.
 func (w *walk) keep(e *entry) *entry {
 	if w.rebuilding {
 		w.seen[w.at] = true
@@ -175,7 +182,8 @@ func (w *walk) keep(e *entry) *entry {
 	return e
 }
 
-// push adds e to the new memory.
+// push adds e to the new memory. A series whose handle is there already is an
+// alias: it holds the handle too, but is never live by itself.
 func (w *walk) push(e entry) *entry {
 	if e.flags&meta == 0 && e.handle != telemetry.Dropped {
 		e.flags &^= alias
@@ -263,7 +271,7 @@ func (w *walk) learn(hash uint64, size int, lset telemetry.Labels) (*entry, erro
 	return w.push(entry{hash: hash, handle: h, size: uint32(size)}), nil
 }
 
-// admit decides whether a sample of e is appended, and at which time. t is the
+// admit is where the rules about single samples are. It decides whether a sample of e is appended, and at which time. t is the
 // timestamp in the exposition, or exposition.NoTime. It counts the sample and
 // keeps the books about the series' end. e is the latest entry.
 func (w *walk) admit(e *entry, t int64) (int64, bool) {
