@@ -49,13 +49,14 @@ func TestKillLosesNothingCommitted(t *testing.T) {
 		return true
 	}
 	var lost []testbed.Scrape
-	for _, s := range w.lost() {
+	all, late := w.lost(time.Now())
+	for _, s := range all {
 		if safe(s) {
 			lost = append(lost, s)
 		}
 	}
 	r := w.receiver.Report()
-	t.Logf("%d scrapes answered, %d lost around a kill, %+v", w.fleet.Answered(), len(w.lost())-len(lost), r)
+	t.Logf("%d scrapes answered, %d too late, %d lost around a kill, %+v", w.fleet.Answered(), late, len(all)-len(lost), r)
 	if len(lost) > 0 {
 		t.Errorf("%d committed scrapes were lost: %s", len(lost), describe(lost))
 	}
@@ -77,7 +78,7 @@ func TestTermKeepsWhatItCannotDeliver(t *testing.T) {
 	w.answered(50)
 	d.signal(syscall.SIGTERM)
 	d.ended(10 * time.Second)
-	if len(w.lost()) == 0 {
+	if lost, _ := w.lost(time.Now()); len(lost) == 0 {
 		t.Error("nothing was left to deliver: the test shows nothing")
 	}
 	w.listen()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/divvy-collector/divvy/internal/testbed"
 )
@@ -129,7 +130,7 @@ func TestDamagedLogCostsTheDamagedRecords(t *testing.T) {
 	w.answered(20)
 	d.stop()
 
-	lost := w.lost()
+	lost, _ := w.lost(time.Now())
 	t.Logf("%d of %d scrapes lost", len(lost), w.fleet.Answered())
 	// One record holds what was scraped within 250 ms, in a lane; the kill
 	// itself costs as much again.

@@ -98,6 +98,15 @@ func (w *world) arrived(n int64) {
 	})
 }
 
+// delivered waits until nothing is missing that is older than 2 s.
+func (w *world) delivered(limit time.Duration) {
+	w.t.Helper()
+	w.until(limit, "everything has arrived", func() bool {
+		lost, _ := w.lost(time.Now().Add(-2 * time.Second))
+		return len(lost) == 0
+	})
+}
+
 // answered waits until the targets have answered n more scrapes.
 func (w *world) answered(n int64) {
 	w.t.Helper()
@@ -107,28 +116,20 @@ func (w *world) answered(n int64) {
 	})
 }
 
-// lost returns the scrapes that were answered and have not arrived. A scrape
-// whose answer came too late for divvy is none: an up of 0 has arrived for it.
-// On a machine that is short of CPU there are a few of them; one in ten fails
-// the test.
-func (w *world) lost() (lost []testbed.Scrape) {
-	w.t.Helper()
-	verdict := testbed.Check(w.fleet, w.receiver, time.Now())
+// lost returns the scrapes that were answered before the given time and have
+// not arrived. A scrape whose answer came too late for divvy is none: an up of
+// 0 has arrived for it. On a machine that is short of CPU there are a few.
+func (w *world) lost(before time.Time) (lost []testbed.Scrape, late int) {
+	all := testbed.Check(w.fleet, w.receiver, before).Lost
 	down := w.downAt()
-	for _, s := range verdict.Lost {
+	for _, s := range all {
 		if !slices.ContainsFunc(down[s.Target], func(at time.Time) bool {
 			return at.After(s.Time.Add(-time.Second)) && at.Before(s.Time.Add(100*time.Millisecond))
 		}) {
 			lost = append(lost, s)
 		}
 	}
-	if late := len(verdict.Lost) - len(lost); late > 0 {
-		w.t.Logf("%d of %d scrapes were answered too late", late, verdict.Answered)
-		if int64(late)*10 > verdict.Answered {
-			w.t.Error("that is too many")
-		}
-	}
-	return lost
+	return lost, len(all) - len(lost)
 }
 
 // downAt returns when each target was down, as up says.
@@ -179,8 +180,15 @@ func (w *world) complete(atLeast int64) {
 // nothingLost fails the test unless everything arrived, in order, once or more.
 func (w *world) nothingLost() {
 	w.t.Helper()
-	if lost := w.lost(); len(lost) > 0 {
+	lost, late := w.lost(time.Now())
+	if len(lost) > 0 {
 		w.t.Errorf("%d scrapes were lost, the first: %s", len(lost), describe(lost))
+	}
+	if late > 0 {
+		w.t.Logf("%d scrapes were answered too late", late)
+	}
+	if int64(late)*10 > w.fleet.Answered() {
+		w.t.Error("that is too many")
 	}
 	if n := w.receiver.Report().OutOfOrder; n != 0 {
 		w.t.Errorf("%d scrapes arrived out of order", n)
