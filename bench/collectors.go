@@ -20,6 +20,7 @@ type collector struct {
 	binary string
 	source string // what to build
 	dir    string // where to build it
+	cgo    bool   // built with it where there is a C compiler, as its releases are
 	config string // for load: a template with SD, WRITE and GZIP
 	quick  string // for the quickstart: with WRITE
 	args   func(config, storage string, gzip bool) []string
@@ -32,7 +33,7 @@ func build(ctx context.Context, p plan) ([]collector, error) {
 	if err := os.MkdirAll(p.cache, 0o755); err != nil {
 		return nil, err
 	}
-	if err := compile(ctx, p.root, p.cache+"/testbed", "./internal/testbed/cmd/testbed"); err != nil {
+	if err := compile(ctx, collector{dir: p.root, binary: p.cache + "/testbed", source: "./internal/testbed/cmd/testbed"}); err != nil {
 		return nil, err
 	}
 	var list []collector
@@ -42,7 +43,7 @@ func build(ctx context.Context, p plan) ([]collector, error) {
 		}
 		err := error(nil)
 		if c.name == "divvy" || size(c.binary) == 0 {
-			err = compile(ctx, c.dir, c.binary, c.source)
+			err = compile(ctx, c)
 		}
 		switch {
 		case err == nil:
@@ -59,25 +60,30 @@ func build(ctx context.Context, p plan) ([]collector, error) {
 	return list, nil
 }
 
-// compile builds source, found from dir, as a release is built.
-func compile(ctx context.Context, dir, binary, source string) error {
-	binary, err := filepath.Abs(binary)
+// compile builds c as its release is built.
+func compile(ctx context.Context, c collector) error {
+	binary, err := filepath.Abs(c.binary)
 	if err != nil {
 		return err
 	}
-	fmt.Println("build", source)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, source)
-	cmd.Dir = dir
+	cgo := "CGO_ENABLED=0"
+	if _, missing := exec.LookPath("cc"); c.cgo && missing == nil {
+		cgo = "CGO_ENABLED=1"
+	}
+	fmt.Println("build", c.source, cgo)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, c.source)
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", source, err, out)
+		return fmt.Errorf("build %s: %w\n%s", c.source, err, out)
 	}
 	return nil
 }
 
 // collectors returns all that are known, each set to do the same work: no
 // compression of the scrape unless asked, remote write 1.0 with snappy,
-// timestamps honoured, staleness markers and metadata on. What else they do is
-// their default.
+// timestamps honoured, staleness markers on, no metadata (which divvy passes on
+// only where honor_metadata asks for it). What else they do is their default.
 func collectors(p plan) []collector {
 	peers := filepath.Join(p.root, "bench", "peers")
 	return []collector{{
@@ -87,7 +93,7 @@ func collectors(p plan) []collector {
 	}, {
 		name:   "vmagent",
 		binary: filepath.Join(p.cache, "vmagent"), dir: peers,
-		source: "github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent",
+		source: "github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent", cgo: true,
 		config: promConfig, quick: promQuick, args: vmagentArgs,
 	}, {
 		name:   "prometheus",
@@ -104,7 +110,7 @@ func divvyArgs(config, storage string, _ bool) []string {
 func vmagentArgs(config, storage string, gzip bool) []string {
 	return []string{
 		"-httpListenAddr=" + addr, "-promscrape.config=" + config,
-		"-remoteWrite.tmpDataPath=" + storage, "-remoteWrite.forcePromProto",
+		"-remoteWrite.tmpDataPath=" + storage, "-remoteWrite.forcePromProto", "-enableMetadata=false",
 		fmt.Sprintf("-promscrape.disableCompression=%t", !gzip),
 		"-remoteWrite.url=WRITE",
 	}
@@ -172,4 +178,6 @@ scrape_configs:
 
 const promWrite = `remote_write:
   - url: WRITE
+    metadata_config:
+      send: false
 `

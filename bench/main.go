@@ -106,7 +106,7 @@ func run(ctx context.Context, p plan) error {
 			return fmt.Errorf("measure %s without targets: %w", c.name, err)
 		}
 	}
-	return print(p, rows)
+	return report(p, rows)
 }
 
 // size returns the size of a file, or 0.

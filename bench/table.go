@@ -34,8 +34,8 @@ func (r row) lost() (n int) {
 	return n
 }
 
-// print writes the table to standard output, and to p.out if that is set.
-func print(p plan, rows []row) error {
+// report writes the table to standard output, and to p.out if that is set.
+func report(p plan, rows []row) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%d targets × %d series every 5 s, remote write 1.0, gzip %t, answers after %s; %d × %s after %s of warm-up; medians, memory in MiB\n\n",
 		p.targets, p.series, p.gzip, p.delay, p.rounds, p.measure, p.warmup)

@@ -47,6 +47,7 @@ func (c *contentExporter) setStateLocked(s component.HealthState, message string
 	return news
 }
 
+// health tells how the last attempt went.
 func (c *contentExporter) health() component.Health {
 	c.mu.Lock()
 	defer c.mu.Unlock()

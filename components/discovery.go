@@ -44,11 +44,14 @@ func newFinder[A any](source func(A) sd.Config) func(component.Env, A) (componen
 	}
 }
 
+// Run follows the discoverer until ctx is done.
 func (f *finder[A]) Run(ctx context.Context) error {
 	f.provider.Run(ctx)
 	return nil
 }
 
+// Update replaces the discoverer; its list stays until the new one has
+// answered.
 func (f *finder[A]) Update(a A) error { return f.provider.Update(f.source(a)) }
 
 // positive is the rule of every interval, frequency and timeout.

@@ -13,16 +13,18 @@ import (
 
 // dnsSDArguments are the arguments of discovery.dns: a target for each record.
 type dnsSDArguments struct {
-	Names           []string      `alloy:"names,attr"`
-	RefreshInterval time.Duration `alloy:"refresh_interval,attr,optional"`
-	Type            string        `alloy:"type,attr,optional"` // SRV, A, AAAA, MX or NS
-	Port            int           `alloy:"port,attr,optional"` // not used for SRV, whose records have one
+	Names           []string      `alloy:"names,attr"`                     // each becomes __meta_dns_name
+	RefreshInterval time.Duration `alloy:"refresh_interval,attr,optional"` // records' lifetimes are not looked at
+	Type            string        `alloy:"type,attr,optional"`             // SRV, A, AAAA, MX or NS
+	Port            int           `alloy:"port,attr,optional"`             // not used for SRV, whose records have one
 }
 
+// SetToDefault sets the documented defaults.
 func (a *dnsSDArguments) SetToDefault() {
 	*a = dnsSDArguments{RefreshInterval: 30 * time.Second, Type: "SRV"}
 }
 
+// Validate requires a port where records have none.
 func (a *dnsSDArguments) Validate() error {
 	errs := []error{positive("refresh_interval", a.RefreshInterval)}
 	if len(a.Names) == 0 {
@@ -40,6 +42,7 @@ func (a *dnsSDArguments) Validate() error {
 	return errors.Join(errs...)
 }
 
+// source returns the set-up of the discoverer.
 func (a dnsSDArguments) source() sd.Config {
 	return &dns.SDConfig{
 		Names:           a.Names,

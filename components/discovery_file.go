@@ -14,14 +14,21 @@ import (
 // fileSDArguments are the arguments of discovery.file: target groups in JSON
 // or YAML files, which are watched.
 type fileSDArguments struct {
-	Files           []string      `alloy:"files,attr"` // the last element of a path may be a pattern
+	// Files end in .json, .yml or .yaml; the last element of a path may be
+	// a pattern.
+	Files []string `alloy:"files,attr"`
+
+	// RefreshInterval is how often files are read in any case; changes are
+	// noticed at once where the file system tells of them.
 	RefreshInterval time.Duration `alloy:"refresh_interval,attr,optional"`
 }
 
+// SetToDefault sets the documented defaults.
 func (a *fileSDArguments) SetToDefault() {
 	*a = fileSDArguments{RefreshInterval: 5 * time.Minute}
 }
 
+// Validate reports paths that the discoverer would not read.
 func (a *fileSDArguments) Validate() error {
 	errs := []error{positive("refresh_interval", a.RefreshInterval)}
 	if len(a.Files) == 0 {
@@ -33,6 +40,7 @@ func (a *fileSDArguments) Validate() error {
 	return errors.Join(errs...)
 }
 
+// validateFileSDPath has the discoverer's own rule, with a reason.
 func validateFileSDPath(path string) error {
 	switch path[strings.LastIndexByte(path, '.')+1:] {
 	case "json", "yml", "yaml", "JSON", "YML", "YAML":
@@ -45,6 +53,7 @@ func validateFileSDPath(path string) error {
 	return nil
 }
 
+// source returns the set-up of the discoverer.
 func (a fileSDArguments) source() sd.Config {
 	return &file.SDConfig{Files: a.Files, RefreshInterval: model.Duration(a.RefreshInterval)}
 }

@@ -16,16 +16,24 @@ import (
 // httpSDArguments are the arguments of discovery.http: target groups in JSON
 // from a URL. The refresh interval is the timeout of a request, too.
 type httpSDArguments struct {
-	HTTP            args.HTTPClient `alloy:",squash"`
-	RefreshInterval time.Duration   `alloy:"refresh_interval,attr,optional"`
-	URL             args.URL        `alloy:"url,attr"`
+	HTTP args.HTTPClient `alloy:",squash"`
+
+	// RefreshInterval is sent along, so that the server can tell how fresh
+	// its answer has to be.
+	RefreshInterval time.Duration `alloy:"refresh_interval,attr,optional"`
+
+	// URL answers with a JSON list of target groups. It becomes the label
+	// __meta_url of the targets, so it is better to hold no password.
+	URL args.URL `alloy:"url,attr"`
 }
 
+// SetToDefault sets the documented defaults.
 func (a *httpSDArguments) SetToDefault() {
 	*a = httpSDArguments{RefreshInterval: time.Minute}
 	a.HTTP.SetToDefault()
 }
 
+// Validate reports everything that is wrong, joined.
 func (a *httpSDArguments) Validate() error {
 	return errors.Join(
 		positive("refresh_interval", a.RefreshInterval),
@@ -48,6 +56,7 @@ func validateURL(name, text string) error {
 	return nil
 }
 
+// source returns the set-up of the discoverer.
 func (a httpSDArguments) source() sd.Config {
 	return &sdhttp.SDConfig{
 		HTTPClientConfig: a.HTTP.Prometheus(),

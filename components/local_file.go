@@ -19,16 +19,24 @@ import (
 
 // localFileArguments are the arguments of local.file.
 type localFileArguments struct {
-	Filename      string        `alloy:"filename,attr"`
-	Detector      string        `alloy:"detector,attr,optional"`       // fsnotify or poll
-	PollFrequency time.Duration `alloy:"poll_frequency,attr,optional"` // holds with fsnotify too
-	IsSecret      bool          `alloy:"is_secret,attr,optional"`
+	Filename string `alloy:"filename,attr"`
+
+	// Detector is fsnotify or poll: whether the file system is asked to
+	// tell of changes. The file is looked at on PollFrequency either way.
+	Detector      string        `alloy:"detector,attr,optional"`
+	PollFrequency time.Duration `alloy:"poll_frequency,attr,optional"`
+
+	// IsSecret makes the content a secret, which is never shown and cannot
+	// be used where a string is due.
+	IsSecret bool `alloy:"is_secret,attr,optional"`
 }
 
+// SetToDefault sets the documented defaults.
 func (a *localFileArguments) SetToDefault() {
 	*a = localFileArguments{Detector: "fsnotify", PollFrequency: time.Minute}
 }
 
+// Validate reports everything that is wrong, joined.
 func (a *localFileArguments) Validate() error {
 	errs := []error{positive("poll_frequency", a.PollFrequency)}
 	if a.Filename == "" {
@@ -54,6 +62,7 @@ type localFile struct {
 	out      contentExporter
 }
 
+// newLocalFile reads the file, so that what refers to it can be evaluated.
 func newLocalFile(env component.Env, a localFileArguments) (component.Instance[localFileArguments], error) {
 	f := &localFile{
 		log: env.Log,
@@ -79,6 +88,7 @@ func (f *localFile) Update(a localFileArguments) error {
 	return nil
 }
 
+// Run follows the file until ctx is done.
 func (f *localFile) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		a, changed := f.args.Get()
@@ -119,4 +129,5 @@ func (f *localFile) read(a localFileArguments) error {
 	return nil
 }
 
+// Health tells how the last read went.
 func (f *localFile) Health() component.Health { return f.out.health() }

@@ -14,6 +14,8 @@ import (
 // An exporterSelf serves the collector's own metrics as a target.
 type exporterSelf struct{ metrics http.Handler }
 
+// newExporterSelf exports the one target: this process, at the address that
+// only its own components can dial.
 func newExporterSelf(env component.Env, _ component.None) (component.Instance[component.None], error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -33,11 +35,13 @@ func newExporterSelf(env component.Env, _ component.None) (component.Instance[co
 	})}, nil
 }
 
+// Run has nothing to do: the target is always there.
 func (e *exporterSelf) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
 
+// Update has nothing to change: there are no arguments.
 func (e *exporterSelf) Update(component.None) error { return nil }
 
 // Handler answers under /metrics.

@@ -20,14 +20,20 @@ import (
 
 // remoteHTTPArguments are the arguments of remote.http.
 type remoteHTTPArguments struct {
-	URL           string            `alloy:"url,attr"`
-	PollFrequency time.Duration     `alloy:"poll_frequency,attr,optional"`
-	PollTimeout   time.Duration     `alloy:"poll_timeout,attr,optional"`
-	IsSecret      bool              `alloy:"is_secret,attr,optional"`
-	Method        string            `alloy:"method,attr,optional"`
-	Headers       map[string]string `alloy:"headers,attr,optional"`
-	Body          string            `alloy:"body,attr,optional"`
-	Client        clientBlock       `alloy:"client,block,optional"`
+	URL string `alloy:"url,attr"` // which must answer 200
+
+	// A poll must end before the next one begins.
+	PollFrequency time.Duration `alloy:"poll_frequency,attr,optional"`
+	PollTimeout   time.Duration `alloy:"poll_timeout,attr,optional"`
+
+	IsSecret bool `alloy:"is_secret,attr,optional"` // the content is a secret
+
+	// What is sent.
+	Method  string            `alloy:"method,attr,optional"`
+	Headers map[string]string `alloy:"headers,attr,optional"`
+	Body    string            `alloy:"body,attr,optional"`
+
+	Client clientBlock `alloy:"client,block,optional"`
 }
 
 // clientBlock is an HTTP client as a block of its own.
@@ -35,9 +41,13 @@ type clientBlock struct {
 	HTTP args.HTTPClient `alloy:",squash"`
 }
 
-func (c *clientBlock) SetToDefault()   { c.HTTP.SetToDefault() }
+// SetToDefault sets the defaults of every client.
+func (c *clientBlock) SetToDefault() { c.HTTP.SetToDefault() }
+
+// Validate has the rules of every client.
 func (c *clientBlock) Validate() error { return c.HTTP.Validate() }
 
+// SetToDefault sets the documented defaults.
 func (a *remoteHTTPArguments) SetToDefault() {
 	*a = remoteHTTPArguments{
 		PollFrequency: time.Minute,
@@ -47,6 +57,7 @@ func (a *remoteHTTPArguments) SetToDefault() {
 	a.Client.SetToDefault()
 }
 
+// Validate reports everything that is wrong, joined.
 func (a *remoteHTTPArguments) Validate() error {
 	errs := []error{
 		validateURL("url", a.URL),
@@ -66,94 +77,95 @@ func (a *remoteHTTPArguments) Validate() error {
 const maxRemoteBytes = 64 << 20
 
 // A remoteHTTP exports the body that a URL answers with, and again when it
-// changes. While there is none the last one stands.
-//
-// The first answer is awaited when the component is built or updated, at most
-// poll_timeout: what refers to the content cannot be evaluated without it.
+// changes. Until the first answer it exports nothing, and what refers to the
+// content waits for it; while there is no other answer the last one stands.
 type remoteHTTP struct {
 	log  *slog.Logger
-	args *cell.Cell[remoteHTTPArguments]
+	poll *cell.Cell[poll]
 	out  contentExporter
 }
 
-func newRemoteHTTP(env component.Env, a remoteHTTPArguments) (component.Instance[remoteHTTPArguments], error) {
-	r := &remoteHTTP{log: env.Log, args: cell.New(a), out: contentExporter{export: env.Export}}
-	return r, r.Update(a)
+// A poll is what is asked, and who asks.
+type poll struct {
+	args   remoteHTTPArguments
+	client *http.Client
 }
 
-// Update asks once, and refuses the arguments if there is no answer.
-func (r *remoteHTTP) Update(a remoteHTTPArguments) error {
+// newRemoteHTTP asks nothing yet: Run does.
+func newRemoteHTTP(env component.Env, a remoteHTTPArguments) (component.Instance[remoteHTTPArguments], error) {
+	p, err := newPoll(a)
+	if err != nil {
+		return nil, err
+	}
+	r := &remoteHTTP{log: env.Log, poll: cell.New(p), out: contentExporter{export: env.Export}}
+	r.out.fail(errors.New("no answer yet"))
+	return r, nil
+}
+
+// newPoll reports files of the client that cannot be used.
+func newPoll(a remoteHTTPArguments) (poll, error) {
 	client, err := config.NewClientFromConfig(a.Client.HTTP.Prometheus(), "remote.http")
 	if err != nil {
-		return fmt.Errorf("set up HTTP client: %w", err)
+		return poll{}, fmt.Errorf("set up HTTP client: %w", err)
 	}
-	defer client.CloseIdleConnections()
-	if err := r.poll(context.Background(), client, a); err != nil {
+	return poll{args: a, client: client}, nil
+}
+
+// Update makes the next poll the one for a, at once.
+func (r *remoteHTTP) Update(a remoteHTTPArguments) error {
+	p, err := newPoll(a)
+	if err != nil {
 		return err
 	}
-	r.args.Set(a)
+	r.poll.Set(p)
 	return nil
 }
 
+// Run polls until ctx is done.
 func (r *remoteHTTP) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		a, changed := r.args.Get()
-		r.follow(ctx, a, changed)
+		p, changed := r.poll.Get()
+		r.follow(ctx, p, changed)
 	}
 	return nil
 }
 
-// follow polls until ctx is done or the arguments have changed.
-func (r *remoteHTTP) follow(ctx context.Context, a remoteHTTPArguments, changed <-chan struct{}) {
-	client, err := config.NewClientFromConfig(a.Client.HTTP.Prometheus(), "remote.http")
-	if err != nil {
-		r.fail(a, fmt.Errorf("set up HTTP client: %w", err))
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-		return
-	}
-	defer client.CloseIdleConnections()
-	tick := time.NewTicker(a.PollFrequency)
+// follow asks at once and then on its interval, until ctx is done or the
+// arguments have changed.
+func (r *remoteHTTP) follow(ctx context.Context, p poll, changed <-chan struct{}) {
+	defer p.client.CloseIdleConnections()
+	tick := time.NewTicker(p.args.PollFrequency)
 	defer tick.Stop()
 	for {
+		if err := r.ask(ctx, p); err != nil && ctx.Err() == nil && r.out.fail(err) {
+			r.log.Error("cannot poll, the last content stands", "url", args.URL(p.args.URL).Redacted(), "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 			return
 		case <-tick.C:
-			if err := r.poll(ctx, client, a); err != nil && ctx.Err() == nil {
-				r.fail(a, err)
-			}
 		}
 	}
 }
 
-// fail says once what went wrong.
-func (r *remoteHTTP) fail(a remoteHTTPArguments, err error) {
-	if r.out.fail(err) {
-		r.log.Error("cannot poll, the last content stands", "url", args.URL(a.URL).Redacted(), "err", err)
-	}
-}
-
-// poll asks once and exports the answer.
-func (r *remoteHTTP) poll(ctx context.Context, client *http.Client, a remoteHTTPArguments) error {
-	ctx, cancel := context.WithTimeout(ctx, a.PollTimeout)
+// ask asks once and exports the answer.
+func (r *remoteHTTP) ask(ctx context.Context, p poll) error {
+	ctx, cancel := context.WithTimeout(ctx, p.args.PollTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, a.Method, a.URL, strings.NewReader(a.Body))
+	req, err := http.NewRequestWithContext(ctx, p.args.Method, p.args.URL, strings.NewReader(p.args.Body))
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
-	for name, value := range a.Headers {
+	for name, value := range p.args.Headers {
 		req.Header.Set(name, value)
 	}
-	text, err := fetch(client, req)
+	text, err := fetch(p.client, req)
 	if err != nil {
 		return fmt.Errorf("poll: %w", err)
 	}
-	r.out.set(alloytypes.OptionalSecret{IsSecret: a.IsSecret, Value: text}, "polled")
+	r.out.set(alloytypes.OptionalSecret{IsSecret: p.args.IsSecret, Value: text}, "polled")
 	return nil
 }
 
@@ -176,4 +188,5 @@ func fetch(client *http.Client, req *http.Request) (string, error) {
 	return string(body), nil
 }
 
+// Health tells how the last poll went.
 func (r *remoteHTTP) Health() component.Health { return r.out.health() }

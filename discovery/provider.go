@@ -8,7 +8,9 @@
 // withdraws the one with the same source. A list is published when it differs
 // from the last one, and once, possibly empty, when nothing was found by the
 // time that the first list is due. After an Update the old list stays until
-// the new discoverer has answered or has had its time to do so.
+// the new discoverer has answered: an answer that takes long must not end the
+// series of targets that are still there. If it is silent for six times that
+// long, it has found nothing.
 //
 // Invariant: a list is a function of the groups: sorted by source, then in the
 // order of the group. The same groups in another order are no news.
@@ -127,7 +129,7 @@ func (p *Provider) follow(ctx context.Context, d sd.Discoverer, replaced <-chan 
 	wg.Go(func() { d.Run(ctx, updates) })
 
 	found := groups{}
-	due := time.NewTimer(p.conf.Every)
+	due := time.NewTimer(p.patience())
 	defer due.Stop()
 	first, armed := true, true
 	for {
@@ -154,6 +156,15 @@ func (p *Provider) follow(ctx context.Context, d sd.Discoverer, replaced <-chan 
 			armed = false
 		}
 	}
+}
+
+// patience is how long a discoverer may take for its first groups before it has
+// found nothing.
+func (p *Provider) patience() time.Duration {
+	if p.sent.IsZero() {
+		return p.conf.Every
+	}
+	return 6 * p.conf.Every
 }
 
 // publish passes the list on if it is the first one or news.

@@ -47,7 +47,7 @@ type list struct {
 	Addresses []string
 }
 
-// follow runs a provider of s for a minute of a bubble and returns what it
+// follow runs a provider of s for two minutes of a bubble and returns what it
 // published. during is called once Run runs.
 func follow(t *testing.T, s sd.Config, during func(p *Provider)) []list {
 	t.Helper()
@@ -69,7 +69,7 @@ func follow(t *testing.T, s sd.Config, during func(p *Provider)) []list {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		go during(p)
 		p.Run(ctx)
@@ -152,7 +152,7 @@ func TestUpdateKeepsTheOldListUntilThereIsANewOne(t *testing.T) {
 	want := []list{
 		{At: settle, Addresses: []string{"old"}},
 		{At: 22*time.Second + settle, Addresses: []string{"new"}},
-		{At: 45 * time.Second},
+		{At: 70 * time.Second},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

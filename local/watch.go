@@ -32,9 +32,11 @@ type Config struct {
 }
 
 const (
-	// settle is the rest after an event before the file is looked at, so
-	// that what is written in pieces is read once, and whole.
-	settle = 50 * time.Millisecond
+	// settle is the rest after a change before the file is looked at, so
+	// that what is written in pieces is read once, and whole. While it goes
+	// on changing there are more rests, but no more than maxRests.
+	settle   = 50 * time.Millisecond
+	maxRests = 20
 
 	// maxLinks bounds a chain of symbolic links, as the kernel does.
 	maxLinks = 40
@@ -57,26 +59,48 @@ func Watch(ctx context.Context, cfg Config, look func()) {
 			events, faults = w.Events, w.Errors
 		}
 	}
+	last := stampOf(cfg.Path)
 	var quiet <-chan time.Time
-	for {
+	for rests := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-		case <-faults: // an overflow: something was missed
 		case <-events:
 			if quiet == nil {
 				quiet = time.After(settle)
 			}
 			continue
+		case <-tick.C:
+		case <-faults: // an overflow: something was missed
 		case <-quiet:
 			quiet = nil
 		}
+		if now := stampOf(cfg.Path); now != last && rests < maxRests {
+			last, quiet = now, time.After(settle)
+			rests++
+			continue
+		}
+		rests = 0
 		if dirs != nil {
 			dirs.follow(cfg.Path)
 		}
 		look()
 	}
+}
+
+// A stamp tells whether a file is being written.
+type stamp struct {
+	size     int64
+	modified time.Time
+}
+
+// stampOf returns the stamp of the file at path; zero if there is none.
+func stampOf(path string) stamp {
+	about, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{size: about.Size(), modified: about.ModTime()}
 }
 
 // watchedDirs are the directories whose changes may change a file.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,55 @@ func TestPollLooksOnItsInterval(t *testing.T) {
 		Watch(ctx, Config{Path: "/nowhere/at/all", Every: 10 * time.Second, Poll: true, Log: slog.New(slog.DiscardHandler)}, func() { looks++ })
 		if looks != 6 {
 			t.Errorf("looked %d times in a minute; want 6", looks)
+		}
+	})
+}
+
+// A file that is being written is read when it is whole.
+func TestWritingInPiecesIsReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "secret")
+		write(t, path, "")
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		go func() {
+			time.Sleep(995 * time.Millisecond) // a look falls between the pieces
+			for i := range 5 {
+				write(t, path, "piece"+strings.Repeat(" piece", i))
+				time.Sleep(20 * time.Millisecond)
+			}
+		}()
+		var seen []string
+		Watch(ctx, Config{Path: path, Every: time.Second, Poll: true, Log: slog.New(slog.DiscardHandler)}, func() {
+			text, _ := os.ReadFile(path)
+			seen = append(seen, string(text))
+		})
+		whole := "piece" + strings.Repeat(" piece", 4)
+		if len(seen) != 2 || seen[0] != whole || seen[1] != whole {
+			t.Errorf("read %q", seen)
+		}
+	})
+}
+
+// A file that never rests is read all the same.
+func TestEndlessWritingIsReadInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "log")
+		write(t, path, "")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var writer sync.WaitGroup
+		defer writer.Wait()
+		writer.Go(func() {
+			for n := 1; ctx.Err() == nil; n++ {
+				write(t, path, strings.Repeat("x", n))
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+		looks := 0
+		Watch(ctx, Config{Path: path, Every: time.Second, Poll: true, Log: slog.New(slog.DiscardHandler)}, func() { looks++ })
+		if looks == 0 {
+			t.Error("never read")
 		}
 	})
 }

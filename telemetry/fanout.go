@@ -106,17 +106,30 @@ func (f *fanout) Release(handles []Handle) {
 }
 
 // Append gives each sink its own handles. A sink that refuses does not keep
-// the others from taking the batch, except that with ErrEpoch from any of them
-// nothing is appended anywhere: the epoch is compared first.
+// the others from taking the batch, except that with an epoch that is out of
+// date nothing is appended anywhere. A sink that changes after that has been
+// compared still takes its part, under the rules of before: the others have
+// theirs already, and the caller must not append once more.
 func (f *fanout) Append(b *Batch) error {
-	if b.Epoch != f.Epoch() {
+	newest := f.epoch
+	epochs := make([]Epoch, len(f.sinks))
+	for k, s := range f.sinks {
+		epochs[k] = s.Epoch()
+		newest = max(newest, epochs[k])
+	}
+	if b.Epoch != newest {
 		return ErrEpoch
 	}
 	var errs []error
 	for k, s := range f.sinks {
 		part := f.translate(b, k)
-		part.Epoch = s.Epoch()
-		if err := s.Append(part); err != nil {
+		part.Epoch = epochs[k]
+		err := s.Append(part)
+		for errors.Is(err, ErrEpoch) {
+			part.Epoch = s.Epoch()
+			err = s.Append(part)
+		}
+		if err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -92,6 +92,9 @@ func (id SinkID) Index(h Handle) (int, bool) {
 	return int(h & (1<<handleBits - 1)), SinkID(h>>handleBits) == id && h != Dropped
 }
 
+// Sink returns the identity of the sink that resolved h.
+func (h Handle) Sink() SinkID { return SinkID(h >> handleBits) }
+
 // NextEpoch returns an epoch that is greater than every one returned before,
 // so that the maximum over a chain of sinks changes when any of them does.
 func NextEpoch() Epoch { return Epoch(lastEpoch.Add(1)) }

@@ -15,52 +15,70 @@ import (
 // SetToDefault and Validate from those of the outer type, because the
 // evaluator does not.
 type HTTPClient struct {
+	// At most one of these, BearerToken and BearerTokenFile may be set; with
+	// none of them requests are not authenticated.
 	BasicAuth     *basicAuth     `alloy:"basic_auth,block,optional"`
 	Authorization *authorization `alloy:"authorization,block,optional"`
 	OAuth2        *oauth2        `alloy:"oauth2,block,optional"`
-	TLS           TLS            `alloy:"tls_config,block,optional"`
 
+	// TLS is for https:// URLs; empty, the system's authorities are trusted.
+	TLS TLS `alloy:"tls_config,block,optional"`
+
+	// A bearer token is short for an authorization of that type. The file is
+	// read for each request.
 	BearerToken     alloytypes.Secret `alloy:"bearer_token,attr,optional"`
 	BearerTokenFile string            `alloy:"bearer_token_file,attr,optional"`
 
-	Proxy           Proxy                          `alloy:",squash"`
-	FollowRedirects bool                           `alloy:"follow_redirects,attr,optional"`
-	EnableHTTP2     bool                           `alloy:"enable_http2,attr,optional"`
-	Headers         map[string][]alloytypes.Secret `alloy:"http_headers,attr,optional"`
+	Proxy           Proxy `alloy:",squash"`
+	FollowRedirects bool  `alloy:"follow_redirects,attr,optional"` // default true
+	EnableHTTP2     bool  `alloy:"enable_http2,attr,optional"`     // over TLS; default true
+
+	// Headers are added to each request. Those that the collector sets
+	// itself cannot be set.
+	Headers map[string][]alloytypes.Secret `alloy:"http_headers,attr,optional"`
 }
 
-// basicAuth is the block basic_auth.
+// basicAuth is the block basic_auth. The file is read for each request.
 type basicAuth struct {
 	Username     string            `alloy:"username,attr,optional"`
 	Password     alloytypes.Secret `alloy:"password,attr,optional"`
 	PasswordFile string            `alloy:"password_file,attr,optional"`
 }
 
-// authorization is the block authorization: a header of that name.
+// authorization is the block authorization: a header of that name, made of a
+// type and credentials. The file is read for each request.
 type authorization struct {
 	Type            string            `alloy:"type,attr,optional"` // empty: Bearer
 	Credentials     alloytypes.Secret `alloy:"credentials,attr,optional"`
 	CredentialsFile string            `alloy:"credentials_file,attr,optional"`
 }
 
-// oauth2 is the block oauth2: client credentials for a token.
+// oauth2 is the block oauth2: client credentials for a token, which is fetched
+// before the first request and again when it expires.
 type oauth2 struct {
+	// ClientID and TokenURL are required; the secret may come from a file.
 	ClientID         string            `alloy:"client_id,attr,optional"`
 	ClientSecret     alloytypes.Secret `alloy:"client_secret,attr,optional"`
 	ClientSecretFile string            `alloy:"client_secret_file,attr,optional"`
 	Scopes           []string          `alloy:"scopes,attr,optional"`
 	TokenURL         string            `alloy:"token_url,attr,optional"`
-	EndpointParams   map[string]string `alloy:"endpoint_params,attr,optional"`
-	Proxy            Proxy             `alloy:",squash"`
-	TLS              *TLS              `alloy:"tls_config,block,optional"`
+	EndpointParams   map[string]string `alloy:"endpoint_params,attr,optional"` // added to the request for a token
+
+	// How the token is fetched; the requests themselves have their own.
+	Proxy Proxy `alloy:",squash"`
+	TLS   *TLS  `alloy:"tls_config,block,optional"`
 }
 
 // Proxy says through which proxy a client connects.
 type Proxy struct {
-	URL             URL                            `alloy:"proxy_url,attr,optional"`
-	NoProxy         string                         `alloy:"no_proxy,attr,optional"`
-	FromEnvironment bool                           `alloy:"proxy_from_environment,attr,optional"`
-	ConnectHeader   map[string][]alloytypes.Secret `alloy:"proxy_connect_header,attr,optional"`
+	URL     URL    `alloy:"proxy_url,attr,optional"` // empty: none
+	NoProxy string `alloy:"no_proxy,attr,optional"`  // hosts and networks that are reached directly, comma-separated
+
+	// FromEnvironment takes HTTP_PROXY, HTTPS_PROXY and NO_PROXY instead.
+	FromEnvironment bool `alloy:"proxy_from_environment,attr,optional"`
+
+	// ConnectHeader is sent to the proxy when it is asked for a tunnel.
+	ConnectHeader map[string][]alloytypes.Secret `alloy:"proxy_connect_header,attr,optional"`
 }
 
 // SetToDefault follows redirects and allows HTTP/2, as the documents say.
@@ -111,6 +129,7 @@ func (c *HTTPClient) validateAuth() error {
 	return nil
 }
 
+// validate leaves basic authentication to its own block, as the library does.
 func (a *authorization) validate() error {
 	if strings.EqualFold(strings.TrimSpace(a.Type), "basic") {
 		return errors.New(`authorization > type must not be "basic": use the block basic_auth`)
@@ -118,6 +137,7 @@ func (a *authorization) validate() error {
 	return oneOf("authorization", "credentials", a.Credentials != "", a.CredentialsFile != "")
 }
 
+// validate reports everything that is missing or given twice.
 func (o *oauth2) validate() error {
 	errs := []error{
 		oneOf("oauth2", "client_secret", o.ClientSecret != "", o.ClientSecretFile != ""),
@@ -135,6 +155,8 @@ func (o *oauth2) validate() error {
 	return errors.Join(errs...)
 }
 
+// validate reports exceptions and headers without a proxy, and two proxies.
+// block is the path of the block that p is in, ending in " > ", or empty.
 func (p *Proxy) validate(block string) error {
 	switch {
 	case len(p.ConnectHeader) > 0 && !p.FromEnvironment && p.URL == "":

@@ -35,6 +35,7 @@ func (c *HTTPClient) Prometheus() config.HTTPClientConfig {
 	return out
 }
 
+// prometheus returns a for the library; nil stays nil.
 func (a *basicAuth) prometheus() *config.BasicAuth {
 	if a == nil {
 		return nil
@@ -46,6 +47,7 @@ func (a *basicAuth) prometheus() *config.BasicAuth {
 	}
 }
 
+// prometheus returns a for the library; nil stays nil.
 func (a *authorization) prometheus() *config.Authorization {
 	if a == nil {
 		return nil
@@ -57,6 +59,7 @@ func (a *authorization) prometheus() *config.Authorization {
 	}
 }
 
+// prometheus returns o for the library; nil stays nil.
 func (o *oauth2) prometheus() *config.OAuth2 {
 	if o == nil {
 		return nil
@@ -76,6 +79,7 @@ func (o *oauth2) prometheus() *config.OAuth2 {
 	return out
 }
 
+// prometheus returns p for the library.
 func (p *Proxy) prometheus() config.ProxyConfig {
 	out := config.ProxyConfig{
 		ProxyURL:             p.URL.prometheus(),
@@ -91,6 +95,7 @@ func (p *Proxy) prometheus() config.ProxyConfig {
 	return out
 }
 
+// secrets returns list as the library holds secrets.
 func secrets(list []alloytypes.Secret) []config.Secret {
 	out := make([]config.Secret, len(list))
 	for i, s := range list {

@@ -11,7 +11,7 @@ import (
 // A Receiver is the capsule around a sink of metrics: the export `receiver`
 // and the elements of forward_to. Receivers are equal if they hold the same
 // sink; never compare sinks by what they contain.
-type Receiver struct{ telemetry.Sink }
+type Receiver struct{ Sink telemetry.Sink }
 
 var _ syntax.Capsule = Receiver{}
 

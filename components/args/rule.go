@@ -3,6 +3,8 @@ package args
 import (
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"strings"
 
 	"github.com/grafana/alloy/syntax"
@@ -12,13 +14,16 @@ import (
 
 // A Rule is one block that rewrites, keeps or drops sets of labels.
 type Rule struct {
+	// The values of SourceLabels, joined by Separator, are what Regex is
+	// matched against; for labelmap, labeldrop and labelkeep it is the names.
 	SourceLabels []string `alloy:"source_labels,attr,optional"`
-	Separator    string   `alloy:"separator,attr,optional"`
-	Regex        Regex    `alloy:"regex,attr,optional"`
-	Modulus      uint64   `alloy:"modulus,attr,optional"`
-	TargetLabel  string   `alloy:"target_label,attr,optional"`
-	Replacement  string   `alloy:"replacement,attr,optional"`
-	Action       Action   `alloy:"action,attr,optional"`
+	Separator    string   `alloy:"separator,attr,optional"` // default ;
+	Regex        Regex    `alloy:"regex,attr,optional"`     // default (.*)
+
+	Modulus     uint64 `alloy:"modulus,attr,optional"`      // of hashmod; required there
+	TargetLabel string `alloy:"target_label,attr,optional"` // which is written or compared
+	Replacement string `alloy:"replacement,attr,optional"`  // may refer to groups of Regex; default $1
+	Action      Action `alloy:"action,attr,optional"`       // default replace
 }
 
 // SetToDefault makes r the rule that copies the source labels.
@@ -31,6 +36,9 @@ const defaultRegex = "(.*)"
 
 // Validate reports what the action lacks or cannot have.
 func (r *Rule) Validate() error {
+	if r.Modulus > math.MaxInt64 { // the language lets a negative number wrap around
+		return errors.New("modulus must not be negative")
+	}
 	c, err := r.config()
 	if err != nil {
 		return err
@@ -107,8 +115,8 @@ type Regex string
 
 // UnmarshalText accepts what compiles.
 func (r *Regex) UnmarshalText(text []byte) error {
-	if _, err := relabel.NewRegexp(string(text)); err != nil {
-		return fmt.Errorf("compile regex %q: %w", text, errors.Unwrap(err))
+	if _, err := regexp.Compile(string(text)); err != nil {
+		return fmt.Errorf("compile regex %q: %w", text, err)
 	}
 	*r = Regex(text)
 	return nil

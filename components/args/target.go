@@ -18,7 +18,7 @@ import (
 // strings: discovery.x.y.targets[0]["__address__"].
 //
 // Targets compare with ==.
-type Target struct{ telemetry.Target }
+type Target struct{ Target telemetry.Target }
 
 var (
 	_ syntax.ConvertibleFromCapsule = (*Target)(nil)
@@ -68,6 +68,7 @@ func (t *Target) ConvertFrom(src any) error {
 	return nil
 }
 
+// byText orders map keys.
 func byText(a, b reflect.Value) int {
 	switch {
 	case a.String() < b.String():
@@ -112,13 +113,13 @@ func labelValue(src any) (string, error) {
 func (t Target) ConvertInto(dst any) error {
 	switch dst := dst.(type) {
 	case *map[string]syntax.Value:
-		*dst = make(map[string]syntax.Value, t.Len())
-		t.Range(func(l labels.Label) { (*dst)[l.Name] = syntax.ValueFromString(l.Value) })
+		*dst = make(map[string]syntax.Value, t.Target.Len())
+		t.Target.Range(func(l labels.Label) { (*dst)[l.Name] = syntax.ValueFromString(l.Value) })
 	case *map[string]string:
-		*dst = t.Map()
+		*dst = t.Target.Map()
 	case *map[string]any:
-		*dst = make(map[string]any, t.Len())
-		t.Range(func(l labels.Label) { (*dst)[l.Name] = l.Value })
+		*dst = make(map[string]any, t.Target.Len())
+		t.Target.Range(func(l labels.Label) { (*dst)[l.Name] = l.Value })
 	default:
 		return syntax.ErrNoConversion
 	}

@@ -11,17 +11,22 @@ import (
 	"github.com/prometheus/common/config"
 )
 
-// TLS is the block tls_config of a client.
+// TLS is the block tls_config of a client. Of each pair of text and file at
+// most one may be set; files are read again when they change.
 type TLS struct {
-	CA                 string            `alloy:"ca_pem,attr,optional"`
-	CAFile             string            `alloy:"ca_file,attr,optional"`
-	Cert               string            `alloy:"cert_pem,attr,optional"`
-	CertFile           string            `alloy:"cert_file,attr,optional"`
-	Key                alloytypes.Secret `alloy:"key_pem,attr,optional"`
-	KeyFile            string            `alloy:"key_file,attr,optional"`
-	ServerName         string            `alloy:"server_name,attr,optional"`
-	InsecureSkipVerify bool              `alloy:"insecure_skip_verify,attr,optional"`
-	MinVersion         TLSVersion        `alloy:"min_version,attr,optional"`
+	// Whom to trust; neither: the system's authorities.
+	CA     string `alloy:"ca_pem,attr,optional"`
+	CAFile string `alloy:"ca_file,attr,optional"`
+
+	// The client's own certificate and its key, both or none.
+	Cert     string            `alloy:"cert_pem,attr,optional"`
+	CertFile string            `alloy:"cert_file,attr,optional"`
+	Key      alloytypes.Secret `alloy:"key_pem,attr,optional"`
+	KeyFile  string            `alloy:"key_file,attr,optional"`
+
+	ServerName         string     `alloy:"server_name,attr,optional"`          // in the server's certificate; empty: the host of the URL
+	InsecureSkipVerify bool       `alloy:"insecure_skip_verify,attr,optional"` // trust anybody
+	MinVersion         TLSVersion `alloy:"min_version,attr,optional"`
 }
 
 // TLSVersion is TLS10, TLS11, TLS12 or TLS13; empty leaves it to the library.

@@ -56,7 +56,7 @@ func TestProvider(t *testing.T, open func(t *testing.T) Source) {
 		s.Set(t)
 		start(t, s).await()
 	})
-	t.Run("KeepsTheListWhenUpdatedToTheSame", func(t *testing.T) {
+	t.Run("FollowsAnUpdate", func(t *testing.T) {
 		s := open(t)
 		s.Set(t, "a:1")
 		r := start(t, s)
@@ -66,11 +66,6 @@ func TestProvider(t *testing.T, open func(t *testing.T) Source) {
 		}
 		s.Set(t, "a:1", "b:1")
 		r.await("a:1", "b:1")
-		for _, list := range r.seen {
-			if len(list) == 0 {
-				t.Error("an update published an empty list in between")
-			}
-		}
 	})
 	t.Run("EmptiesItsRegistry", func(t *testing.T) {
 		reg := prometheus.NewRegistry()

@@ -36,7 +36,7 @@ var mayImport = []struct {
 	{"metrics/exposition", nil},
 	{"metrics/scrape", []string{"cell", "telemetry", "metrics/exposition", "fleet/owner", "fleet/schedule"}},
 	{"metrics/relabel", []string{"telemetry"}},
-	{"metrics/remote", []string{"telemetry", "queue", "vfs"}},
+	{"metrics/remote", []string{"cell", "telemetry", "queue", "vfs"}},
 	{"metrics/receive", []string{"telemetry"}},
 	{"metrics/", []string{"telemetry"}},
 	{"discovery/", []string{"cell", "telemetry", "discovery/"}},

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,8 +175,13 @@ func Serve(addr string, hosts int, h http.Handler) (*Server, error) {
 // Addr returns host:port of the server.
 func (s *Server) Addr() string { return s.addr }
 
-// Close stops listening, closes every connection and waits.
+// Close stops listening, gives requests that are being answered a second to
+// finish, closes every connection and waits. Without that second, requests
+// would be taken whose senders never learn of it.
 func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.http.Shutdown(ctx)
 	err := s.http.Close()
 	s.done.Wait()
 	if errors.Is(err, net.ErrClosed) {

@@ -77,6 +77,16 @@ func (f *Fleet) SetMode(n int, m Mode) {
 // among them.
 func (f *Fleet) Scrapes(n int) []Scrape { return f.targets[n].answered() }
 
+// Exposition returns what target n shows in its scrape number seq when its mode
+// is OK, as uncompressed text.
+func (f *Fleet) Exposition(n int, seq uint64) []byte {
+	t := f.targets[n]
+	t.render.Lock()
+	defer t.render.Unlock()
+	t.body.patch(seq)
+	return t.tail(t.arrange(nil, seq, OK), seq, false)
+}
+
 // Answered returns how many scrapes the fleet has answered.
 func (f *Fleet) Answered() (scrapes int64) {
 	for _, t := range f.targets {
@@ -147,7 +157,7 @@ type target struct {
 	seq     uint64
 	written int64
 	first   uint64  // sequence number of times[0]
-	times   []int64 // of each scrape, Unix ns; 0 if it could not be answered
+	times   []int64 // of each scrape, Unix ns; 0 if it is not answered, or not yet
 }
 
 func newTarget(cfg FleetConfig, i int) *target {
@@ -174,7 +184,7 @@ func (b *body) addDefective(n int) {
 }
 
 // begin numbers a scrape.
-func (t *target) begin(now time.Time) (seq uint64, m Mode) {
+func (t *target) begin() (seq uint64, m Mode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.seq++
@@ -182,19 +192,17 @@ func (t *target) begin(now time.Time) (seq uint64, m Mode) {
 		t.times = append(t.times[:0], t.times[remembered:]...)
 		t.first += remembered
 	}
-	t.times = append(t.times, now.UnixNano())
+	t.times = append(t.times, 0)
 	return t.seq, t.mode
 }
 
-// end books whether the scrape seq was answered.
-func (t *target) end(seq uint64, answered bool) {
+// end books that the scrape seq, which came in at the time at, was answered.
+func (t *target) end(seq uint64, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case answered:
-		t.written++
-	case seq >= t.first:
-		t.times[seq-t.first] = 0
+	t.written++
+	if seq >= t.first {
+		t.times[seq-t.first] = at.UnixNano()
 	}
 }
 

@@ -98,6 +98,16 @@ func parse2(t *testing.T, f *Fleet, header ...string) map[string]float64 {
 	return parse(t, body, contentType)
 }
 
+func TestExpositionIsWhatTheScrapeShowed(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Targets: 2, Series: 300})
+	get(t, fleet, 1)
+	second, _ := get(t, fleet, 1)
+	get(t, fleet, 1)
+	if !bytes.Equal(fleet.Exposition(1, 2), second) {
+		t.Error("the second scrape showed something else")
+	}
+}
+
 func TestValuesChangeAndLengthStays(t *testing.T) {
 	fleet := NewFleet(FleetConfig{Targets: 2, Series: 1000})
 	first := parse2(t, fleet)
@@ -190,8 +200,9 @@ func TestTargetForgetsOnlyItsOldestScrapes(t *testing.T) {
 	tg := newTarget(FleetConfig{Series: 1}, 0)
 	const scrapes = 2*remembered + 10
 	for range scrapes {
-		seq, _ := tg.begin(time.Unix(1, 0))
-		tg.end(seq, seq%2 == 0)
+		if seq, _ := tg.begin(); seq%2 == 0 {
+			tg.end(seq, time.Unix(1, 0))
+		}
 	}
 	list := tg.answered()
 	if first, last := list[0].Seq, list[len(list)-1].Seq; first > scrapes-remembered || last != scrapes {

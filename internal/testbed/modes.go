@@ -50,15 +50,16 @@ const (
 
 // serve answers one scrape.
 func (t *target) serve(w http.ResponseWriter, r *http.Request) {
-	seq, mode := t.begin(time.Now())
-	answered := false
-	defer func() { t.end(seq, answered) }()
+	at := time.Now()
+	seq, mode := t.begin()
 	if !pause(r.Context(), mode.Delay) {
 		return
 	}
 	switch mode.Kind {
 	case OK, Churn, Shuffled, "":
-		answered = t.answer(w, r, seq, mode.Kind) == nil
+		if err := t.answer(w, r, seq, mode.Kind); err == nil {
+			t.end(seq, at)
+		}
 	case Down:
 		panic(http.ErrAbortHandler)
 	case Failing:
@@ -183,9 +184,7 @@ func (t *target) misbehave(w http.ResponseWriter, r *http.Request, k Kind) {
 		}
 	case Bomb:
 		w.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(w)
-		io.CopyN(z, repeated("bomb{inside=\"gzip\"} 1\n"), 1<<30)
-		z.Close()
+		explode(w)
 	case Garbage:
 		io.WriteString(w, "garbage{label=\"\xff\xfe\"} 1\n}{ not a metric\n")
 	case Duplicate:
@@ -204,15 +203,16 @@ func drip(w http.ResponseWriter, r *http.Request, text []byte) {
 	}
 }
 
-// repeated is a reader of one line, for ever.
-type repeated string
-
-// Read fills p with whole lines, and a rest that starts a line anew: p is
-// always much longer than a line, so the cut does not matter to a bomb.
-func (s repeated) Read(p []byte) (int, error) {
-	n := 0
-	for n+len(s) <= len(p) {
-		n += copy(p[n:], s)
+// explode writes a gibibyte as gzip: a thousand times the same member, so that
+// it costs the target nothing.
+func explode(w io.Writer) {
+	var member bytes.Buffer
+	z := gzip.NewWriter(&member)
+	io.WriteString(z, strings.Repeat("bomb{inside=\"gzip\"} 1\n", 1<<20/22))
+	z.Close()
+	for range 1 << 10 {
+		if _, err := w.Write(member.Bytes()); err != nil {
+			return
+		}
 	}
-	return n, nil
 }

@@ -157,6 +157,19 @@ func (k Kind) At(s Stability) Kind {
 	return k
 }
 
+// Translate returns k under another name, with each of its exports replaced by
+// what f makes of it.
+func (k Kind) Translate(name string, f func(exports any) any) Kind {
+	build := k.build
+	k.Name = name
+	k.build = func(env Env, args any) (any, error) {
+		export := env.Export
+		env.Export = func(exports any) { export(f(exports)) }
+		return build(env, args)
+	}
+	return k
+}
+
 // A Running is an instance without its type.
 type Running struct {
 	kind     Kind

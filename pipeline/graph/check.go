@@ -10,7 +10,9 @@ import (
 )
 
 // A checker compares bodies with the types that they will be decoded to, as
-// far as that is possible before anything is evaluated.
+// far as that is possible before anything is evaluated: names, what is missing,
+// what is given twice, and the values of arguments that refer to nothing. These
+// are evaluated on the spot, one by one, so that each gets its own message.
 type checker struct{ *problems }
 
 // body reports what block b has and a value of type t does not take, what is
@@ -42,6 +44,7 @@ func (c checker) attr(s schema, a *ast.AttributeStmt, seen map[string]bool) {
 		c.node(a.Name, `%q is a block; write %s { … } without "="`, name, name)
 	case !known:
 		c.node(a.Name, "unknown argument %q%s", name, didYouMean(name, s.names()))
+		seen[nearest(name, s.names())] = true // not missing, but misspelt
 	case seen[name]:
 		c.node(a.Name, "argument %q is given twice; remove one", name)
 	case constant(a.Value):
@@ -60,6 +63,7 @@ func (c checker) block(s schema, b *ast.BlockStmt, seen map[string]bool) {
 		c.header(b, "%q is an argument; write %s = …", name, name)
 	case !known:
 		c.header(b, "unknown block %q%s", name, didYouMean(name, s.names()))
+		seen[nearest(name, s.names())] = true // not missing, but misspelt
 	case seen[name] && !e.many:
 		c.header(b, "block %q is given twice; it may be given once", name)
 	default:
@@ -95,7 +99,7 @@ func (c checker) missing(b *ast.BlockStmt, s schema, seen map[string]bool) {
 	}
 }
 
-// title is how messages call a block: its name and label.
+// title is how messages call a block: its name and its label as it is written.
 func title(b *ast.BlockStmt) string {
 	if b.Label == "" {
 		return b.GetBlockName()
@@ -103,7 +107,7 @@ func title(b *ast.BlockStmt) string {
 	return b.GetBlockName() + " " + `"` + b.Label + `"`
 }
 
-// validLabel reports a label that cannot be part of a name.
+// validLabel reports a label that cannot be part of a name, and a missing one.
 func (c checker) validLabel(b *ast.BlockStmt) bool {
 	name := b.GetBlockName()
 	switch {

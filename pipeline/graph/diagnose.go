@@ -3,8 +3,11 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
 	"strings"
 
+	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
 	"github.com/grafana/alloy/syntax/token"
@@ -76,9 +79,12 @@ func clarify(err error, start, end token.Pos) diag.Diagnostics {
 	return out
 }
 
-// remedies says what is wrong and what to do, where the library's message ends
-// in a text of its own or of package time.
+// remedies says what is wrong and what to do, where a message of the library
+// has a text of its own or of package time in it. What stands before the text
+// is kept; # is what stands after it.
 var remedies = []struct{ text, message string }{
+	{"expected block label to be a valid identifier, but got ",
+		"label # is not a name; use letters, digits and underscores, and begin with no digit"},
 	{"time: missing unit in duration", `is a duration without a unit; write for example "15s" or "1m"`},
 	{"time: unknown unit", `is a duration with an unknown unit; the units are ns, us, ms, s, m and h`},
 	{"time: invalid duration", `is not a duration; write for example "15s" or "1h30m"`},
@@ -89,9 +95,52 @@ var remedies = []struct{ text, message string }{
 // remedy returns message in our words where they say more.
 func remedy(message string) string {
 	for _, r := range remedies {
-		if before, _, found := strings.Cut(message, r.text); found {
-			return before + r.message
+		if before, after, found := strings.Cut(message, r.text); found {
+			return before + strings.Replace(r.message, "#", after, 1)
 		}
+	}
+	return unquoted(message)
+}
+
+// unquoted returns message without the literal that the library puts in front
+// of it, if what follows quotes that as well.
+func unquoted(message string) string {
+	if !strings.HasPrefix(message, `"`) {
+		return message
+	}
+	literal, err := strconv.QuotedPrefix(message)
+	if err != nil {
+		return message
+	}
+	rest := strings.TrimSpace(message[len(literal):])
+	if strings.Contains(rest, literal) {
+		return rest
+	}
+	return message
+}
+
+// due says, in a message about a capsule, what may stand where a value of type
+// t is due, since "capsule" is a word of the library.
+func due(message string, t reflect.Type) string {
+	for t = element(t); t.Kind() == reflect.Slice || t.Kind() == reflect.Map; {
+		t = element(t.Elem())
+	}
+	what := "an export of another component"
+	switch t {
+	case reflect.TypeFor[alloytypes.Secret](), reflect.TypeFor[alloytypes.OptionalSecret]():
+		what = "a string or a secret"
+	}
+	switch strings.ToLower(t.Name()) {
+	case "receiver":
+		what = "a receiver, such as prometheus.remote_write.default.receiver"
+	case "target":
+		what = `a target, such as {"__address__" = "localhost:9090"}`
+	}
+	message = strings.Replace(message, "should be capsule", "should be "+what, 1)
+	if before, after, found := strings.Cut(message, "expected capsule("); found {
+		_, got, _ := strings.Cut(after, "), got ")
+		got = strings.TrimSuffix(strings.TrimPrefix(got, `capsule("`), `")`)
+		message = before + "should be " + what + ", got " + got[strings.LastIndexByte(got, '.')+1:]
 	}
 	return message
 }

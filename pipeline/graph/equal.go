@@ -82,8 +82,10 @@ func equalMaps(a, b reflect.Value) bool {
 // passiveTypes remembers passive's answers; they depend on the type alone.
 var passiveTypes sync.Map // reflect.Type -> bool
 
-// passive reports whether values of type t are configuration: a struct with
-// alloy tags, or a type without locks, channels, functions and interfaces.
+// passive reports whether values of type t are configuration, so that comparing
+// what is behind a pointer to them is safe and makes sense: a struct with alloy
+// tags, or a type without locks, channels, functions and interfaces, such as
+// url.URL.
 func passive(t reflect.Type) bool {
 	if known, ok := passiveTypes.Load(t); ok {
 		return known.(bool)

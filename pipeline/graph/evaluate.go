@@ -17,6 +17,11 @@ type Vars map[string]any
 
 // Decode evaluates the body of b to a new value of struct type t, with its
 // defaults and its validation. All mistakes are reported, each where it is.
+//
+// The library stops at the first mistake, and does not know the place of what
+// a Validate method returns. So if it fails, each argument is evaluated by
+// itself, and if all of them are good, the block whose validation fails is
+// searched for.
 func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics) {
 	v := reflect.New(element(t))
 	err := run(b.Body, v.Interface(), vars)
@@ -26,7 +31,7 @@ func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics)
 		}
 		return v.Elem().Interface(), nil
 	}
-	if ds := attempts(b, t, vars); len(ds) > 0 {
+	if ds := Attempt(b, t, vars); len(ds) > 0 {
 		return nil, ds
 	}
 	return nil, locate(b, t, vars, err)
@@ -42,7 +47,8 @@ func Value(expr ast.Expr, vars Vars) (any, diag.Diagnostics) {
 	return v, nil
 }
 
-// run evaluates n to v. What makes the library panic is an error.
+// run evaluates n to v. What makes the library panic is an error: the text is
+// anybody's, and must not end the collector.
 func run(n ast.Node, v any, vars Vars) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -54,14 +60,20 @@ func run(n ast.Node, v any, vars Vars) (err error) {
 
 // attempt evaluates expr to a value of type t that nobody needs.
 func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
-	if err := run(expr, reflect.New(t).Interface(), vars); err != nil {
-		return clarify(err, ast.StartPos(expr), ast.EndPos(expr))
+	err := run(expr, reflect.New(t).Interface(), vars)
+	if err == nil {
+		return nil
 	}
-	return nil
+	ds := clarify(err, ast.StartPos(expr), ast.EndPos(expr))
+	for i := range ds {
+		ds[i].Message = due(ds[i].Message, t)
+	}
+	return ds
 }
 
-// attempts evaluates each argument of b, and of the blocks in it, by itself.
-func attempts(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
+// Attempt evaluates each argument of b, and of the blocks in it, by itself,
+// without validation, and returns what is wrong with them.
+func Attempt(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
 	var ds diag.Diagnostics
 	s, known := schemaOf(t)
 	if !known {
@@ -75,7 +87,7 @@ func attempts(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
 			}
 		case *ast.BlockStmt:
 			if e, ok := s.blocks[stmt.GetBlockName()]; ok {
-				ds.Merge(attempts(stmt, e.typ, vars))
+				ds.Merge(Attempt(stmt, e.typ, vars))
 			}
 		}
 	}

@@ -60,8 +60,8 @@ type (
 	}
 
 	foreachBlock struct {
-		ForeachArguments `alloy:",squash"`
-		Template         map[string]any `alloy:"template,block"`
+		Arguments ForeachArguments `alloy:",squash"`
+		Template  map[string]any   `alloy:"template,block"`
 	}
 
 	exportBlock struct {

@@ -24,7 +24,8 @@ const (
 	Foreach               // a template and the collection that it is repeated for
 )
 
-// A Node is one block that is evaluated.
+// A Node is one block that is evaluated. Blocks that only define a name,
+// declare, are no nodes.
 type Node struct {
 	Role   Role
 	Name   string // prometheus.scrape, argument, math.add
@@ -49,17 +50,22 @@ func (n *Node) ID() string {
 	return n.Name + "." + n.Label
 }
 
-// A Ref is a reference to (part of) the exports of another node.
+// A Ref is a reference to (part of) the exports of another node:
+// discovery.file.a.targets refers to discovery.file.a with the path targets.
 type Ref struct {
 	To   *Node
 	Path []string // fields taken from the exports; empty for all of them
 }
 
-// A Module is one body of blocks, planned.
+// A Module is one body of blocks, planned. Names in it are looked up in its own
+// nodes; in a template also in the modules around it. The names of custom
+// components and imports are looked up in all modules around it.
 type Module struct {
 	Nodes []*Node // each after those that it refers to
 
-	Outer []*Node // nodes of enclosing modules that this one uses
+	// Outer are the nodes of enclosing modules that this one uses. Whatever
+	// instantiates the module comes after them.
+	Outer []*Node
 
 	lang     *Language
 	scope    scope
@@ -81,7 +87,8 @@ const (
 	libraryScope               // an imported file: declare and import
 )
 
-// A Declare is a declare block: a custom component.
+// A Declare is a declare block: a custom component. Its body is planned once,
+// also if nobody uses it, so that its mistakes are found.
 type Declare struct {
 	Name  string
 	Block *ast.BlockStmt

@@ -24,7 +24,8 @@ const (
 	done
 )
 
-// walk is a depth-first walk along After.
+// walk is a depth-first walk along After. A node is done once all that it comes
+// after is; a node that is met again while it is on the path closes a cycle.
 type walk struct {
 	*planner
 	module *Module
@@ -53,7 +54,8 @@ func (w *walk) visit(n *Node) {
 	w.done = append(w.done, n)
 }
 
-// cycle reports a path that ends where it began.
+// cycle reports a path that ends where it began, at the reference that leads
+// from its first node to the second.
 func (w *walk) cycle(path []*Node) {
 	var ids []string
 	for _, n := range append(slices.Clone(path), path[0]) {

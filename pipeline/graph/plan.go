@@ -17,7 +17,9 @@ type planner struct {
 	stack []*Declare // being planned, the outermost first
 }
 
-// module plans one body, and the declare blocks in it.
+// module plans one body, and the declare blocks in it: first the names of
+// custom components, since blocks may use them before they are defined; then
+// the blocks; then what they refer to; then their order.
 func (p *planner) module(body ast.Body, parent *Module, s scope, vars ...string) *Module {
 	m := &Module{
 		scope: s, parent: parent, vars: append(vars, "module_path"),
@@ -129,7 +131,9 @@ func (p *planner) block(m *Module, b *ast.BlockStmt) {
 	}
 }
 
-// classify decides what b is, or reports why it is nothing.
+// classify decides what b is by its name and by where it stands, or reports why
+// it is nothing. The order of the cases is the order of precedence: a custom
+// component never hides one of the language.
 func (p *planner) classify(m *Module, b *ast.BlockStmt) *Node {
 	name := b.GetBlockName()
 	n := &Node{Name: name, Label: b.Label, Block: b, Module: m}
@@ -204,7 +208,10 @@ func (p *planner) unknown(m *Module, b *ast.BlockStmt) {
 	p.header(b, "unknown component %q%s", name, didYouMean(name, names))
 }
 
-// findCustom finds the declare or import block that n's name speaks of.
+// findCustom finds the declare or import block that n's name speaks of: "add"
+// is a declare block of this or an enclosing module, "math.add" one of the file
+// that the import block with the label "math" has imported. That is not known
+// yet, so whether there is one is checked when it is.
 func (p *planner) findCustom(n *Node) bool {
 	label, declare := Split(n.Name)
 	for s := n.Module; s != nil; s = s.parent {
@@ -221,7 +228,8 @@ func (p *planner) findCustom(n *Node) bool {
 	return false
 }
 
-// custom plans what n instantiates and checks its arguments.
+// custom plans what n instantiates and checks its arguments. What a module
+// uses of the modules around it has to be there before n.
 func (p *planner) custom(n *Node) {
 	if n.Declare == nil {
 		return
@@ -272,7 +280,8 @@ func (p *planner) foreach(n *Node) {
 }
 
 // after says that n is evaluated after o. Where o belongs to an enclosing
-// module, whatever instantiates n's module comes after o, too.
+// module, whatever instantiates n's module comes after o, too: o is noted in
+// the Outer of each module between the two.
 func (n *Node) after(o *Node) {
 	for m := n.Module; m != o.Module; m = m.parent {
 		if m == nil {

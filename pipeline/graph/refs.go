@@ -23,7 +23,8 @@ var stdlib = (*vm.Scope)(nil)
 // standard reports whether c is a name of the standard library.
 func (c chain) standard() bool { return stdlib.IsStdlibIdentifiers(c.names[0]) }
 
-// chains returns the names that are used in n, in the order of the text.
+// chains returns the names that are used in n, in the order of the text. Of
+// a.b[c.d].e it returns a.b and c.d.
 func chains(n ast.Node) []chain {
 	var found chainFinder
 	ast.Walk(&found, n)

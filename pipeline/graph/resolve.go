@@ -141,7 +141,9 @@ func CheckCall(b *ast.BlockStmt, body *Module) diag.Diagnostics {
 		case *ast.AttributeStmt:
 			name := stmt.Name.Name
 			if _, known := takes[name]; !known {
-				p.node(stmt.Name, "unknown argument %q%s", name, didYouMean(name, slices.Collect(maps.Keys(takes))))
+				names := slices.Collect(maps.Keys(takes))
+				p.node(stmt.Name, "unknown argument %q%s", name, didYouMean(name, names))
+				seen[nearest(name, names)] = true // not missing, but misspelt
 			} else if seen[name] {
 				p.node(stmt.Name, "argument %q is given twice; remove one", name)
 			}

@@ -10,7 +10,16 @@ import (
 )
 
 // A schema is what a struct type with alloy tags says about a body: which
-// arguments and blocks it takes, by name.
+// arguments and blocks it takes, by name. The tags are the language library's:
+//
+//	`alloy:"name,attr"`            an argument; ",optional" if it may be left out
+//	`alloy:"name,block"`           a block; a slice may be given several times
+//	`alloy:"name,enum"`            blocks name.x, of which x names a field
+//	`alloy:",squash"`              the fields of another struct
+//	`alloy:",label"`               the label of the block
+//
+// The library checks bodies by them, too, but stops at the first mistake and
+// cannot tell what was meant.
 type schema struct {
 	attrs  map[string]entry
 	blocks map[string]entry
@@ -63,7 +72,8 @@ func (s *schema) add(t reflect.Type) {
 	}
 }
 
-// addBlock adds a block; a slice of blocks may be given more than once.
+// addBlock adds a block; a slice of blocks may be given more than once, and not
+// at all.
 func (s *schema) addBlock(name string, e entry) {
 	if e.typ.Kind() == reflect.Slice || e.typ.Kind() == reflect.Array {
 		e.many, e.typ = true, element(e.typ.Elem())

@@ -8,16 +8,22 @@ import (
 // didYouMean returns "; did you mean "x"?" for the candidate nearest to name,
 // or the empty string if none is near.
 func didYouMean(name string, candidates []string) string {
+	if best := nearest(name, candidates); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return ""
+}
+
+// nearest returns the candidate that differs least from name, or "" if all of
+// them differ in more than a third of it. Of several, it is the first by name.
+func nearest(name string, candidates []string) string {
 	best, least := "", len(name)/3+1
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
 		if d := distance(name, c); d <= least && (best == "" || d < least) {
 			best, least = c, d
 		}
 	}
-	if best == "" || best == name {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
 // distance is the number of bytes to insert, delete, replace or swap with a

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/divvy-collector/divvy/cell"
+	"github.com/divvy-collector/divvy/components"
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/pipeline"
+	"github.com/divvy-collector/divvy/pipeline/component"
+	"github.com/divvy-collector/divvy/web"
+)
+
+// A Collector is one divvy: a pipeline of components, the HTTP server that shows
+// it, and the storage path that is its own. Load may be called by any goroutine
+// at any time between Open and Close; Run is called once.
+type Collector struct {
+	cfg      Config
+	path     string       // of the configuration: a file or a directory
+	log      *slog.Logger // root of all loggers; ends in output
+	output   *logOutput   // settings of the logging block
+	lock     *storageLock // nothing is locked where the path cannot be written
+	listener *web.Listener
+	pipeline *pipeline.Pipeline
+	server   *web.Server
+	registry *prometheus.Registry // of this Collector only: several fit into one process
+
+	mu      sync.Mutex        // guards sources, and makes loads one after the other
+	sources map[string][]byte // as loaded last
+}
+
+// Open checks cfg, takes the storage path and binds the HTTP address. Nothing is
+// answered and no component exists before Load and Run. Logs go to stderr.
+func Open(cfg Config, path string, stderr io.Writer) (*Collector, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := &Collector{cfg: cfg, path: path, output: newLogOutput(stderr), registry: prometheus.NewRegistry()}
+	c.log = c.output.Logger()
+	var err error
+	if c.lock, err = lockStorage(cfg.StoragePath, c.log); err != nil {
+		c.output.settle()
+		return nil, err
+	}
+	if c.listener, err = web.Listen(cfg.HTTP.ListenAddr, cfg.HTTP.MemoryAddr); err != nil {
+		c.output.settle()
+		return nil, errors.Join(err, c.lock.Close())
+	}
+	c.assemble()
+	return c, nil
+}
+
+// assemble makes the pipeline and the server and connects them. It starts
+// nothing. The listener comes before both, because components dial it and the
+// server answers on it; the pipeline comes before the server, which shows it.
+func (c *Collector) assemble() {
+	c.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		currentBuild().metric(),
+		web.Resources(),
+	)
+	// A cluster of one: the View never changes, and this node owns everything.
+	self := c.cfg.Cluster.NodeName
+	view := cell.New(owner.Alone(self))
+	kinds, blocks := components.All(), blocks(c.output.Apply, c.listener.Apply)
+	c.pipeline = pipeline.New(pipeline.Config{
+		Kinds:  kinds,
+		Blocks: blocks,
+		Level:  c.cfg.Stability,
+		Env: component.Env{
+			Log:        c.log,
+			Dir:        c.cfg.StoragePath,
+			Registry:   c.registry,
+			Self:       self,
+			View:       view,
+			Dial:       c.listener.Dial,
+			MemoryAddr: c.cfg.HTTP.MemoryAddr,
+			Gatherer:   c.registry,
+			Drain:      c.cfg.drain(),
+		},
+		Path:             configDir(c.path),
+		ClusterName:      c.cfg.Cluster.Name,
+		ShutdownDeadline: c.cfg.ShutdownDeadline,
+	})
+	c.server = web.New(web.Config{
+		Listener:   c.listener,
+		Pipeline:   c.pipeline,
+		Gatherer:   c.registry,
+		Log:        c.log,
+		Reload:     c.reload,
+		PathPrefix: c.cfg.HTTP.PathPrefix,
+		Pprof:      c.cfg.HTTP.Pprof,
+		Self:       self,
+		View:       view,
+		Bundle: web.BundleConfig{
+			Refused: c.cfg.HTTP.BundleRefused,
+			Build:   currentBuild().fields(),
+			Flags:   c.cfg.flagValues(),
+			Types:   secretTypes(kinds, blocks),
+			Sources: c.loaded,
+			TeeLog:  c.output.Tee,
+		},
+	})
+}
+
+// drain is how long components may deliver what is left: most of the shutdown
+// deadline, so that they can still say what they could not deliver.
+func (c *Config) drain() time.Duration { return c.ShutdownDeadline / 10 * 9 }
+
+// configDir returns the directory of the configuration at path.
+func configDir(path string) string {
+	if stat, err := os.Stat(path); err == nil && stat.IsDir() {
+		return path
+	}
+	return filepath.Dir(path)
+}
+
+// Addr returns host:port of the HTTP server.
+func (c *Collector) Addr() string { return c.listener.Addr() }
+
+// Load reads the configuration and makes it the running one, or returns an
+// error that explains to people what is wrong with it and changes nothing.
+func (c *Collector) Load() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sources, err := readSources(c.path)
+	if err != nil {
+		c.output.giveUp()
+		return err
+	}
+	if err := c.pipeline.Load(sources); err != nil {
+		c.output.giveUp()
+		return explained{err: err, text: explain(sources, err)}
+	}
+	c.sources = sources
+	// An http block that has not changed is not applied again, but the files that
+	// it names may have: certificates are renewed in place.
+	if err := c.listener.Refresh(); err != nil {
+		return fmt.Errorf("renew the http block's TLS; the rest was loaded, and the certificate before stays: %w", err)
+	}
+	return nil
+}
+
+// explained is an error whose text shows the lines that it is about.
+type explained struct {
+	err  error
+	text string
+}
+
+// Error returns the text.
+func (e explained) Error() string { return e.text }
+
+// Unwrap returns the error that is explained.
+func (e explained) Unwrap() error { return e.err }
+
+// reload is Load with a line in the log.
+func (c *Collector) reload() error {
+	err := c.Load()
+	if err != nil {
+		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path, "err", oneLine(err))
+		return err
+	}
+	c.log.Info("configuration reloaded", "path", c.path)
+	return nil
+}
+
+// loaded returns the files of the configuration that runs.
+func (c *Collector) loaded() map[string][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.sources)
+}
+
+// Run serves and runs the components until ctx is cancelled. Then the
+// components stop and deliver what is left, while the server still answers;
+// then the server stops. An error says what ended it before that.
+func (c *Collector) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// The server outlives the components: they may scrape it.
+	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	// A server that ends by itself takes everything with it: a collector that
+	// nobody can ask is not left running.
+	served := make(chan error, 1)
+	go func() {
+		served <- c.server.Run(serve)
+		cancel()
+	}()
+	c.log.Info("divvy is running", "addr", c.Addr(), "path", c.path)
+	err := c.pipeline.Run(ctx)
+	stopServing()
+	err = errors.Join(err, <-served)
+	c.log.Info("divvy has stopped")
+	return err
+}
+
+// Close gives back what Open took. Run, if it was called, has returned.
+func (c *Collector) Close() error {
+	err := c.listener.Close()
+	if err != nil {
+		err = fmt.Errorf("close listener: %w", err)
+	}
+	return errors.Join(err, c.lock.Close())
+}
+
+// metrics returns the sum of each counter and gauge of this collector by name.
+func (c *Collector) metrics() map[string]float64 {
+	sums := map[string]float64{}
+	// What could not be gathered is missing; the rest is right.
+	families, _ := c.registry.Gather()
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			sums[family.GetName()] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sums
+}

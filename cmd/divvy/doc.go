@@ -1,0 +1,24 @@
+// Command divvy collects telemetry: it reads a configuration of components,
+// runs them, and answers for their health over HTTP.
+//
+//	divvy run PATH         run the configuration in a file or directory
+//	divvy validate PATH    say what is wrong with a configuration
+//	divvy fmt [-w|-t] FILE write a configuration in its canonical form
+//	divvy demo             watch it work, with nothing to configure
+//
+// The program is a value, a Collector: it is opened (flags are checked, the
+// storage path is locked, ports are bound), run until its context is cancelled,
+// and closed. Commands, tests and the demo all build it the same way, several
+// in one process if they like.
+//
+// Life of a Collector:
+//
+//	Open ─► Run: load ─► serve … reload … ─► context ends
+//	                                              │
+//	                    components stop and drain ◄┘ then HTTP, then the lock
+//
+// Invariant: os.Exit is called in main only, and nothing is left running when
+// it is.
+//
+// Invariant: a configuration that does not load never replaces one that runs.
+package main

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/divvy-collector/divvy/internal/script"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Each file in testdata/script is a session of someone at a shell, in an empty
+// directory. Besides divvy itself a session knows:
+//
+//	file NAME     write the text below into a file
+//	cat NAME      show it
+//	mkdir NAME    make a directory
+func TestSessions(t *testing.T) {
+	script.Run(t, "testdata/script/*.txt", func(t *testing.T) func(script.Command) string {
+		t.Chdir(t.TempDir())
+		return func(c script.Command) string { return session(t, c) }
+	})
+}
+
+// session runs one command of a session and returns what it shows.
+func session(t *testing.T, c script.Command) string {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	switch c.Words[0] {
+	case "file":
+		must(os.MkdirAll(filepath.Dir(c.Words[1]), 0o755))
+		must(os.WriteFile(c.Words[1], []byte(c.Input), 0o644))
+		return ""
+	case "mkdir":
+		must(os.MkdirAll(c.Words[1], 0o755))
+		return ""
+	case "cat":
+		text, err := os.ReadFile(c.Words[1])
+		must(err)
+		return string(text)
+	case "divvy":
+		var out bytes.Buffer
+		code := execute(c.Words[1:], console{in: strings.NewReader(c.Input), out: &out, err: &out})
+		if code != 0 {
+			out.WriteString("exit 1\n")
+		}
+		return out.String()
+	}
+	t.Fatalf("unknown command %q", c.Words[0])
+	return ""
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A lineWaiter is a log in which a test waits for lines.
+type lineWaiter struct{ lines chan string }
+
+func (l lineWaiter) Write(p []byte) (int, error) {
+	l.lines <- string(p)
+	return len(p), nil
+}
+
+// await reads lines until one has part.
+func (l lineWaiter) await(part string) string {
+	for line := range l.lines {
+		if strings.Contains(line, part) {
+			return line
+		}
+	}
+	return ""
+}
+
+// SIGHUP reloads, SIGTERM stops in order with exit code 0.
+func TestSignalsReloadAndStop(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.alloy")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := lineWaiter{make(chan string, 100)}
+	code := make(chan int, 1)
+	go func() {
+		code <- execute([]string{"run", "--server.http.listen-addr=127.0.0.1:0", "--storage.path=" + dir, dir},
+			console{in: strings.NewReader(""), out: log, err: log})
+	}()
+	send := func(s syscall.Signal) {
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
+			t.Error(err)
+		}
+	}
+	log.await("divvy is running")
+	send(syscall.SIGHUP)
+	log.await("configuration reloaded")
+	if err := os.WriteFile(path, []byte("nonsense {"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	send(syscall.SIGHUP)
+	if line := log.await("not reloaded"); !strings.Contains(line, "a.alloy:") {
+		t.Errorf("logged %s", line)
+	}
+	send(syscall.SIGTERM)
+	log.await("divvy has stopped")
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d", got)
+	}
+}
+
+// What the binary was made from can be told in a bug report.
+func TestVersionSaysWhatThisIs(t *testing.T) {
+	var out bytes.Buffer
+	if code := execute([]string{"--version"}, console{out: &out, err: &out}); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, part := range []string{"divvy, version v", "commit: ", "build date: ", runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("lacks %q:\n%s", part, &out)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package components
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/divvy-collector/divvy/cell"
+	"github.com/divvy-collector/divvy/pipeline/component"
+)
+
+// A server listens for a component. It listens anew when its arguments change,
+// and tries again each second while it cannot, for instance because a
+// predecessor still has the port.
+type server struct {
+	log     *slog.Logger
+	handler http.Handler
+	metrics *serverMetrics
+	args    *cell.Cell[serverSettings]
+	addr    *cell.Cell[string] // where it listens; empty while it does not
+
+	mu    sync.Mutex
+	state component.Health
+}
+
+// serverSettings is what a server is told by the arguments.
+type serverSettings struct {
+	http     serverHTTP
+	graceful time.Duration // for requests under way when it stops
+}
+
+// listenAgain is the time between two attempts to listen.
+const listenAgain = time.Second
+
+// newServer returns a server of h. It reports TLS files that cannot be used.
+func newServer(log *slog.Logger, s serverSettings, m *serverMetrics, h http.Handler) (*server, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return &server{log: log, handler: m.observe(h), metrics: m, args: cell.New(s), addr: cell.New("")}, nil
+}
+
+// check reports files that cannot be read or used.
+func (s serverSettings) check() error {
+	if s.http.TLS == nil {
+		return nil
+	}
+	_, err := s.http.TLS.config()
+	return err
+}
+
+// update listens anew if s differs. An error has changed nothing.
+func (v *server) update(s serverSettings) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(s, v.args.Load()) {
+		v.args.Set(s)
+	}
+	return nil
+}
+
+// run serves until ctx is done and requests under way are answered.
+func (v *server) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		s, changed := v.args.Get()
+		err := v.serve(ctx, s, changed)
+		if err == nil {
+			continue
+		}
+		if v.setState(component.Unhealthy, err.Error()) {
+			v.log.Error("cannot serve, trying again", "every", listenAgain, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-time.After(listenAgain):
+		}
+	}
+}
+
+// serve listens until ctx is done or the arguments have changed; then it
+// finishes what is under way. An error says why it cannot listen.
+func (v *server) serve(ctx context.Context, s serverSettings, changed <-chan struct{}) error {
+	srv, err := v.httpServer(s)
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort(s.http.ListenAddress, strconv.Itoa(s.http.ListenPort))
+	var conf net.ListenConfig
+	listener, err := conf.Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	v.setState(component.Healthy, "listening on "+listener.Addr().String())
+	v.addr.Set(listener.Addr().String())
+	defer v.addr.Set("")
+	// Beyond the limit connections wait in the kernel, they are not refused.
+	if s.http.ConnLimit > 0 {
+		listener = netutil.LimitListener(listener, s.http.ConnLimit)
+	}
+	failed := make(chan error, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		if srv.TLSConfig != nil {
+			failed <- srv.ServeTLS(listener, "", "")
+		} else {
+			failed <- srv.Serve(listener)
+		}
+	})
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	}
+	stop(srv, s.graceful)
+	return nil
+}
+
+// stop waits at most d for requests under way.
+func stop(srv *http.Server, d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		_ = srv.Close()
+	}
+}
+
+// httpServer returns the server for s, which does not listen yet.
+func (v *server) httpServer(s serverSettings) (*http.Server, error) {
+	h2 := s.http.HTTP2
+	srv := &http.Server{
+		Handler:      v.handler,
+		ReadTimeout:  s.http.ReadTimeout,
+		WriteTimeout: s.http.WriteTimeout,
+		IdleTimeout:  s.http.IdleTimeout,
+		ConnState:    v.metrics.connection,
+		ErrorLog:     slog.NewLogLogger(v.log.Handler(), slog.LevelDebug),
+		Protocols:    new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          int(h2.MaxStreams),
+			MaxDecoderHeaderTableSize:     int(h2.MaxDecoderTable),
+			MaxEncoderHeaderTableSize:     int(h2.MaxEncoderTable),
+			MaxReadFrameSize:              int(h2.MaxReadFrame),
+			MaxReceiveBufferPerConnection: int(h2.MaxUploadPerConnection),
+			MaxReceiveBufferPerStream:     int(h2.MaxUploadPerStream),
+			SendPingTimeout:               h2.ReadIdleTimeout,
+			PingTimeout:                   h2.PingTimeout,
+			WriteByteTimeout:              max(h2.WriteByteTimeout, 0),
+			PermitProhibitedCipherSuites:  h2.PermitProhibited,
+		},
+	}
+	// Unencrypted HTTP/2 is for clients that begin with it; there is no
+	// upgrade from HTTP/1.
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(s.http.TLS != nil)
+	srv.Protocols.SetUnencryptedHTTP2(h2.Enabled)
+	if s.http.TLS == nil {
+		return srv, nil
+	}
+	first, err := s.http.TLS.config()
+	if err != nil {
+		return nil, err
+	}
+	first.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		next, err := s.http.TLS.config()
+		if err != nil {
+			v.log.Error("cannot use TLS files", "err", err)
+			return nil, errors.New("TLS files cannot be used")
+		}
+		return next, nil
+	}
+	srv.TLSConfig = first
+	return srv, nil
+}
+
+// setState reports whether the state differs from the last.
+func (v *server) setState(s component.HealthState, message string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	news := s != v.state.State || message != v.state.Message
+	v.state = component.Health{State: s, Message: message, Since: time.Now()}
+	return news
+}
+
+// health tells whether it listens, and where.
+func (v *server) health() component.Health {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state
+}

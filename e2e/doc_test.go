@@ -1,0 +1,15 @@
+// Package e2e drives the built program from outside: real processes, signals,
+// files and connections, on loopback. Each test makes a world of its own, a
+// fleet of targets and a receiver from package testbed, lets divvy run in it
+// while something goes wrong, ends divvy, and compares what the targets
+// answered with what arrived.
+//
+// Time is real here, so that these tests take seconds each; they are skipped
+// with -short. Two of them can be given the full length of the promise:
+//
+//	go test ./e2e -run Outage -outage 10m -timeout 30m
+//	go test ./e2e -run Kill -kills 50 -timeout 30m
+//
+// Invariant: a test counts scrapes by the number that each carries, never by
+// what divvy says of itself.
+package e2e

@@ -1,0 +1,58 @@
+package owner
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// keyVectors is testdata/keys.json: keys that an independent implementation
+// computed.
+type keyVectors struct {
+	Targets []struct {
+		Labels map[string]string `json:"labels"`
+		Hash   string            `json:"non_meta_hash"`
+	} `json:"target_hash"`
+	Strings []struct {
+		String string `json:"string"`
+		Hash   string `json:"hash"`
+	} `json:"string_key"`
+}
+
+func TestKeysEqualTheVectors(t *testing.T) {
+	raw, err := os.ReadFile("testdata/keys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v keyVectors
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Targets) == 0 || len(v.Strings) == 0 {
+		t.Fatal("no vectors")
+	}
+	for _, c := range v.Targets {
+		if got, want := TargetKey(labels.FromMap(c.Labels)), Key(hex(t, c.Hash)); got != want {
+			t.Errorf("key of target %v is %x; want %x", c.Labels, got, want)
+		}
+	}
+	for _, c := range v.Strings {
+		if got, want := StringKey(c.String), Key(hex(t, c.Hash)); got != want {
+			t.Errorf("key of %q is %x; want %x", c.String, got, want)
+		}
+	}
+}
+
+func TestKeyIgnoresMetaLabelsOnly(t *testing.T) {
+	base := labels.FromStrings("__address__", "a:1", "job", "x")
+	same := labels.FromStrings("__address__", "a:1", "__meta_pod", "p", "job", "x")
+	other := labels.FromStrings("__address__", "a:1", "__param_pod", "p", "job", "x")
+	if TargetKey(base) != TargetKey(same) {
+		t.Error("a meta label changes the key")
+	}
+	if TargetKey(base) == TargetKey(other) {
+		t.Error("a parameter does not change the key")
+	}
+}

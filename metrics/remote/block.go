@@ -1,0 +1,235 @@
+package remote
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/prometheus/prometheus/model/exemplar"
+
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+// Kinds of records in the log.
+const (
+	kindWrite1    uint8 = 1 // samples as remote write 1.0
+	kindWrite2    uint8 = 2 // samples as remote write 2.0
+	kindMetadata1 uint8 = 3 // metadata as remote write 1.0
+)
+
+// A block is one record of the log while it is being built: an encoded write
+// request of one lane. Its series are appended as they come, one per sample.
+type block struct {
+	kind   uint8
+	lane   uint16
+	lanes  uint16
+	series []byte   // encoded TimeSeries
+	sym    *symbols // of a 2.0 block
+	counts
+	minTime, maxTime int64 // Unix ms
+}
+
+// counts says what a block holds.
+type counts struct {
+	samples, histograms, exemplars, metadata int
+}
+
+func (c counts) plus(d counts) counts {
+	return counts{
+		samples:    c.samples + d.samples,
+		histograms: c.histograms + d.histograms,
+		exemplars:  c.exemplars + d.exemplars,
+		metadata:   c.metadata + d.metadata,
+	}
+}
+
+// items is what max_samples_per_send limits.
+func (c counts) items() int { return c.samples + c.histograms + c.exemplars }
+
+func (b *block) reset(kind uint8, lane, lanes uint16) {
+	*b = block{
+		kind: kind, lane: lane, lanes: lanes, series: b.series[:0], sym: b.sym,
+		minTime: math.MaxInt64, maxTime: math.MinInt64,
+	}
+	if kind != kindWrite2 {
+		return
+	}
+	if b.sym == nil {
+		b.sym = newSymbols()
+	}
+	b.sym.reset()
+}
+
+// A line is a series at one endpoint, about to be written: its packed pairs,
+// the table that they are in, and what describes it (0: nothing).
+type line struct {
+	table  *table
+	pairs  []byte
+	family uint32
+}
+
+// open begins a TimeSeries with the labels of l. at is for end, with 2 bytes.
+func (b *block) open(l line) (at int) {
+	if b.kind == kindWrite2 {
+		return b.open2(l)
+	}
+	out, at := begin(b.series, tag(1, wireBytes), 2)
+	starts, bytes := l.table.pairs.at, l.table.pairs.bytes
+	for list := l.pairs; len(list) > 0; {
+		p, n := uint64(list[0]), 1
+		if p >= 0x80 {
+			p, n = binary.Uvarint(list)
+		}
+		list = list[n:]
+		// The same as pairs.encoded, which is too large to be inlined.
+		start := starts[p]
+		if size := uint32(bytes[start+1]); size < 0x80 {
+			out = append(out, bytes[start:start+2+size]...)
+		} else {
+			out = append(out, l.table.pairs.encoded(pair(p))...)
+		}
+	}
+	b.series = out
+	return at
+}
+
+func (b *block) open2(l line) (at int) {
+	out, at := begin(b.series, tag(5, wireBytes), 2)
+	out, refs := begin(out, tag(1, wireBytes), 1)
+	b.sym.use(l.table)
+	for list := l.pairs; len(list) > 0; {
+		p, n := uint64(list[0]), 1
+		if p >= 0x80 {
+			p, n = binary.Uvarint(list)
+		}
+		list = list[n:]
+		out = b.sym.appendRefs(out, pair(p))
+	}
+	b.series = end(out, refs, 1)
+	return at
+}
+
+// close ends the TimeSeries that open began.
+func (b *block) close(at int, l line, t int64) {
+	if b.kind == kindWrite2 && l.family != 0 {
+		b.describe(l)
+	}
+	b.series = end(b.series, at, 2)
+	b.minTime, b.maxTime = min(b.minTime, t), max(b.maxTime, t)
+}
+
+// describe adds the metadata of a 2.0 series.
+func (b *block) describe(l line) {
+	md := &l.table.families.list[l.family]
+	out, at := begin(b.series, tag(5, wireBytes), 1)
+	out = appendVarint(append(out, tag(1, wireVarint)), metricType(md.Type))
+	out = appendVarint(append(out, tag(3, wireVarint)), uint64(b.sym.ref([]byte(md.Help))))
+	out = appendVarint(append(out, tag(4, wireVarint)), uint64(b.sym.ref([]byte(md.Unit))))
+	b.series = end(out, at, 1)
+}
+
+// addSample writes one value. start is its start timestamp, 0 if unknown;
+// only 2.0 has room for it.
+func (b *block) addSample(l line, s telemetry.Sample, start int64) {
+	at := b.open(l)
+	out, body := begin(b.series, tag(2, wireBytes), 1)
+	out = append(out, tag(1, wireFixed), 0, 0, 0, 0, 0, 0, 0, 0, tag(2, wireVarint))
+	binary.LittleEndian.PutUint64(out[len(out)-9:], math.Float64bits(s.V))
+	out = appendVarint(out, uint64(s.T))
+	if start != 0 && b.kind == kindWrite2 {
+		out = appendVarint(append(out, tag(3, wireVarint)), uint64(start))
+	}
+	b.series = end(out, body, 1)
+	b.samples++
+	b.close(at, l, s.T)
+}
+
+// addHistogram writes one native histogram.
+func (b *block) addHistogram(l line, s telemetry.HistogramSample) {
+	field := byte(4)
+	if b.kind == kindWrite2 {
+		field = 3
+	}
+	at := b.open(l)
+	out, body := begin(b.series, tag(field, wireBytes), 2)
+	out = appendHistogram(out, s, b.kind == kindWrite2)
+	b.series = end(out, body, 2)
+	b.histograms++
+	b.close(at, l, s.T)
+}
+
+// addExemplar writes one exemplar, as a series of its own without samples.
+func (b *block) addExemplar(l line, e exemplar.Exemplar) {
+	at := b.open(l)
+	if b.kind == kindWrite2 {
+		b.appendExemplar2(e)
+	} else {
+		b.appendExemplar1(e)
+	}
+	b.exemplars++
+	b.close(at, l, e.Ts)
+}
+
+func (b *block) appendExemplar1(e exemplar.Exemplar) {
+	out, body := begin(b.series, tag(3, wireBytes), 2)
+	e.Labels.Range(func(l label) {
+		var at int
+		out, at = begin(out, tag(1, wireBytes), 1)
+		out = appendString(appendString(out, 1, l.Name), 2, l.Value)
+		out = end(out, at, 1)
+	})
+	b.series = end(appendExemplarValue(out, e), body, 2)
+}
+
+func (b *block) appendExemplar2(e exemplar.Exemplar) {
+	out, body := begin(b.series, tag(4, wireBytes), 2)
+	out, refs := begin(out, tag(1, wireBytes), 1)
+	e.Labels.Range(func(l label) {
+		out = appendVarint(out, uint64(b.sym.ref([]byte(l.Name))))
+		out = appendVarint(out, uint64(b.sym.ref([]byte(l.Value))))
+	})
+	out = end(out, refs, 1)
+	b.series = end(appendExemplarValue(out, e), body, 2)
+}
+
+func appendExemplarValue(b []byte, e exemplar.Exemplar) []byte {
+	b = appendDouble(append(b, tag(2, wireFixed)), e.Value)
+	return appendVarint(append(b, tag(3, wireVarint)), uint64(e.Ts))
+}
+
+// size is the memory that the block's request takes before compression.
+func (b *block) size() int {
+	if b.kind == kindWrite2 {
+		return len(b.series) + len(b.sym.bytes)
+	}
+	return len(b.series)
+}
+
+// compress appends the payload of the block's record to dst. scratch is
+// working memory, which it returns.
+func (b *block) compress(dst, scratch []byte) (payload, work []byte) {
+	request := b.series
+	if b.kind == kindWrite2 {
+		scratch = append(append(scratch[:0], b.sym.bytes...), b.series...)
+		request = scratch
+	}
+	return appendPayload(dst, b.counts, request), scratch
+}
+
+// appendPayload appends the payload of a record that holds request:
+//
+//	| histograms | exemplars | metadata | snappy block |     the numbers are varints
+//
+// The snappy block is the body that is sent, unless several are merged.
+func appendPayload(dst []byte, c counts, request []byte) []byte {
+	dst = appendVarint(dst, uint64(c.histograms))
+	dst = appendVarint(dst, uint64(c.exemplars))
+	dst = appendVarint(dst, uint64(c.metadata))
+	at := len(dst)
+	need := s2.MaxEncodedLen(len(request))
+	if cap(dst)-at < need {
+		dst = append(make([]byte, 0, max(at+need, 2*cap(dst))), dst...)
+	}
+	body := s2.EncodeSnappy(dst[at:at+need:at+need], request)
+	return dst[:at+len(body)]
+}

@@ -1,0 +1,167 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/config"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/prometheus/storage/remote/azuread"
+	"github.com/prometheus/prometheus/storage/remote/googleiam"
+	"github.com/prometheus/sigv4"
+)
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// newClient returns the HTTP client of an endpoint. It reads the files that
+// the TLS and auth settings name, so that a wrong name is reported at once.
+func newClient(e Endpoint, dial dialFunc) (*http.Client, error) {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
+	if e.RoundRobinDNS {
+		dial = dialRandom(dial)
+	}
+	c, err := config.NewClientFromConfig(e.HTTP, "remote_write", config.WithDialContextFunc(dial))
+	if err != nil {
+		return nil, err
+	}
+	t := c.Transport
+	if e.SigV4 != nil {
+		t, err = sigv4.NewSigV4RoundTripper(e.SigV4, t)
+	}
+	if e.AzureAD != nil {
+		t, err = azuread.NewAzureADRoundTripper(e.AzureAD, t)
+	}
+	if e.GoogleIAM != nil {
+		t, err = googleiam.NewRoundTripper(e.GoogleIAM, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.Transport = t
+	return c, nil
+}
+
+// dialRandom connects to a random address of the host.
+func dialRandom(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return dial(ctx, network, addr)
+		}
+		list, err := net.DefaultResolver.LookupHost(ctx, host)
+		if err != nil || len(list) == 0 {
+			return dial(ctx, network, addr)
+		}
+		return dial(ctx, network, net.JoinHostPort(list[rand.IntN(len(list))], port))
+	}
+}
+
+// A reply is what came back from one request, or err if nothing did.
+type reply struct {
+	status     int
+	err        error
+	text       string        // beginning of the body of a refusal
+	retryAfter time.Duration // 0: the receiver did not say
+	confirmed  bool          // says how many samples it wrote: understands 2.0
+	took       time.Duration
+}
+
+// maxText is how much of a receiver's refusal is kept, in bytes.
+const maxText = 512
+
+// post sends one body. attempt counts the requests made before with the same
+// samples.
+func (s *settings) post(ctx context.Context, kind uint8, body []byte, attempt int) reply {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	start := time.Now()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(body))
+	if err != nil {
+		return reply{err: err}
+	}
+	for name, value := range s.Headers {
+		req.Header.Set(name, value)
+	}
+	setHeaders(req.Header, kind, attempt)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return reply{err: err, took: time.Since(start)}
+	}
+	defer resp.Body.Close()
+	if method := resp.Request.Method; method != http.MethodPost {
+		// The client has followed a redirect that turns POST into GET: whatever
+		// has answered 200 there, it was not given the samples.
+		return reply{err: fmt.Errorf("redirected to %s as %s: set url to where the receiver is", resp.Request.URL.Redacted(), method)}
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
+	// The rest is read so that the connection can be used again, but not more
+	// than a well-meaning receiver would send.
+	io.CopyN(io.Discard, resp.Body, 64<<10)
+	return reply{
+		status:     resp.StatusCode,
+		text:       strings.ToValidUTF8(strings.TrimSpace(string(text)), "\uFFFD"),
+		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		confirmed:  confirms(resp.Header),
+		took:       time.Since(start),
+	}
+}
+
+// confirms reports whether the receiver says how much it wrote, as one of 2.0
+// does.
+func confirms(h http.Header) bool {
+	for _, what := range []string{"Samples", "Histograms", "Exemplars"} {
+		if h.Get("X-Prometheus-Remote-Write-"+what+"-Written") != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// setHeaders sets what the protocol asks for.
+func setHeaders(h http.Header, kind uint8, attempt int) {
+	h.Set("Content-Encoding", "snappy")
+	h.Set("User-Agent", userAgent())
+	if kind == kindWrite2 {
+		h.Set("Content-Type", "application/x-protobuf;proto="+Message2)
+		h.Set("X-Prometheus-Remote-Write-Version", "2.0.0")
+	} else {
+		h.Set("Content-Type", "application/x-protobuf")
+		h.Set("X-Prometheus-Remote-Write-Version", "0.1.0")
+	}
+	if attempt > 0 {
+		h.Set("Retry-Attempt", strconv.Itoa(attempt))
+	}
+}
+
+func userAgent() string {
+	if version.Version == "" {
+		return "divvy/devel"
+	}
+	return "divvy/" + version.Version
+}
+
+// longestRetryAfter bounds what a receiver may ask for: a date that is wrong by
+// a year must not silence the endpoint for a year.
+const longestRetryAfter = time.Hour
+
+// parseRetryAfter returns the wait that a Retry-After header asks for, as a
+// number of seconds or as a date; 0 if it asks for none.
+func parseRetryAfter(value string, now time.Time) time.Duration {
+	wait := time.Duration(0)
+	if seconds, err := strconv.Atoi(value); err == nil {
+		wait = time.Duration(min(seconds, int(longestRetryAfter/time.Second))) * time.Second
+	} else if date, err := http.ParseTime(value); err == nil {
+		wait = date.Sub(now)
+	}
+	return max(0, min(wait, longestRetryAfter))
+}

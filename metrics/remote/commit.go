@@ -1,0 +1,174 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/divvy-collector/divvy/queue"
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+// work is the memory of a commit, used again by the next.
+type work struct {
+	blocks  []*block
+	records []queue.Record // to be appended; those of a commit that failed come first
+	arena   []byte         // payloads of records
+	scratch []byte
+}
+
+// commit writes everything that was appended before to the log, with one
+// Append. What the log refuses is kept for the next commit.
+func (e *endpoint) commit(ctx context.Context) error {
+	select {
+	case <-e.opened:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case e.committing <- struct{}{}:
+		defer func() { <-e.committing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return e.work.commit(e)
+}
+
+// commit does it; the caller has the token.
+func (w *work) commit(e *endpoint) error {
+	w.blocks = e.takeBlocks(w.blocks[:0])
+	size := 0
+	var sum counts
+	for _, b := range w.blocks {
+		w.add(b)
+		size += b.size()
+		sum = sum.plus(b.counts)
+		if b.kind != kindMetadata1 {
+			e.metrics.highest.raise(b.maxTime)
+		}
+	}
+	e.metrics.in(sum)
+	e.giveBack(w.blocks)
+	if len(w.records) == 0 {
+		return nil
+	}
+	if err := e.queue.Append(w.records...); err != nil {
+		w.arena, w.scratch = nil, nil
+		e.retain(w.records)
+		return err
+	}
+	e.metrics.committed.Add(float64(itemsOf(w.records)))
+	clear(w.records)
+	w.records, w.arena = w.records[:0], w.arena[:0]
+	e.retain(nil)
+	return nil
+}
+
+func itemsOf(recs []queue.Record) (n int) {
+	for _, r := range recs {
+		n += int(r.Items)
+	}
+	return n
+}
+
+// add compresses b into a record.
+func (w *work) add(b *block) {
+	at := len(w.arena)
+	w.arena, w.scratch = b.compress(w.arena, w.scratch)
+	w.records = append(w.records, queue.Record{
+		Kind:    b.kind,
+		Lane:    b.lane,
+		Lanes:   b.lanes,
+		Items:   uint32(b.samples + b.histograms),
+		MinTime: b.minTime,
+		MaxTime: b.maxTime,
+		Payload: w.arena[at:len(w.arena):len(w.arena)],
+	})
+}
+
+// takeBlocks moves every block with content to list, in the order in which
+// those of one lane were filled.
+func (e *endpoint) takeBlocks(list []*block) []*block {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for lane := range e.blocks {
+		e.sealLocked(lane)
+	}
+	list = append(list, e.sealed...)
+	clear(e.sealed)
+	e.sealed = e.sealed[:0]
+	return list
+}
+
+// maxFree bounds the blocks that are kept for later: a few lanes' worth.
+const maxFree = 16
+
+// giveBack makes blocks empty and keeps some.
+func (e *endpoint) giveBack(list []*block) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, b := range list {
+		if len(e.free) < maxFree {
+			e.free = append(e.free, b)
+		}
+	}
+	clear(list)
+}
+
+// retain accounts for the records that the log refused.
+func (e *endpoint) retain(recs []queue.Record) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pending = 0
+	for _, r := range recs {
+		e.pending += len(r.Payload)
+	}
+	for _, b := range e.sealed {
+		e.pending += b.size()
+	}
+	for _, b := range e.blocks {
+		if b != nil {
+			e.pending += b.size()
+		}
+	}
+	if e.pending > 0 {
+		signal(e.kick)
+	}
+}
+
+// keepCommitting commits commitAfter after the first sample, until done.
+func (e *endpoint) keepCommitting(done <-chan struct{}) {
+	for {
+		select {
+		case <-e.kick:
+		case <-done:
+			return
+		}
+		select {
+		case <-time.After(commitAfter):
+		case <-done:
+			return
+		}
+		e.failing.disk(e, e.commit(context.Background()))
+	}
+}
+
+// addMetadata puts the metadata of list into blocks of their own.
+func (e *endpoint) addMetadata(list []telemetry.Metadata) {
+	set := e.settings.Load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(list) > 0 {
+		n := min(len(list), set.Metadata.MaxEntries)
+		b := new(block)
+		b.reset(kindMetadata1, 0, uint16(e.lanes))
+		for _, md := range list[:n] {
+			b.series = appendMetadata1(b.series, md)
+		}
+		b.metadata = n
+		b.minTime, b.maxTime = time.Now().UnixMilli(), time.Now().UnixMilli()
+		e.pending += b.size()
+		e.sealed = append(e.sealed, b)
+		list = list[n:]
+	}
+	signal(e.kick)
+}

@@ -1,0 +1,188 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// deliver sends l until the receiver has taken it or refused it for good. It
+// returns an error only when ctx is done before that: then l is sent again by
+// the next process.
+func (e *endpoint) deliver(ctx context.Context, l load, p *patience) error {
+	for attempt := 0; ; attempt++ {
+		set := e.settings.Load()
+		if l = e.current(l, set); l.empty() {
+			return nil
+		}
+		r := set.post(ctx, l.kind, l.body, attempt)
+		if ctx.Err() != nil && r.err != nil {
+			return ctx.Err()
+		}
+		switch what := classify(r, l.kind, set.Queue.Retry429); what {
+		case sent:
+			p.taken = true
+			e.accepted(l, r)
+			return nil
+		case drop:
+			e.reject(l, r)
+			return nil
+		case split:
+			return e.isolate(ctx, l, r, p)
+		case downgrade:
+			e.degrade(r)
+		case retry:
+			if err := e.pause(ctx, l, r, attempt); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// current returns l as it is to be sent now: without samples that have become
+// too old, and as 1.0 if the receiver knows nothing else.
+func (e *endpoint) current(l load, set *settings) load {
+	if set.Queue.SampleMaxAge > 0 {
+		rest, old := l.younger(time.Now().Add(-set.Queue.SampleMaxAge).UnixMilli())
+		e.metrics.dropped("too_old", old)
+		l = rest
+	}
+	if l.kind != kindWrite2 || !e.plain.Load() {
+		return l
+	}
+	plain, err := l.downgraded()
+	if err != nil {
+		e.log.Error("drop a record of the log", "err", err)
+		e.metrics.failed(l.counts, "unreadable")
+		return load{}
+	}
+	return plain
+}
+
+// degrade notes that the receiver does not understand remote write 2.0. From
+// then on, until the endpoint is configured anew, it is sent 1.0.
+func (e *endpoint) degrade(r reply) {
+	if !e.plain.Swap(true) {
+		e.log.Warn("the receiver does not take remote write 2.0; it is sent 1.0, without start timestamps",
+			"status", r.status, "answer", r.text, "remedy", "set protobuf_message to "+Message1)
+	}
+}
+
+func (e *endpoint) accepted(l load, r reply) {
+	e.busy.Add(int64(r.took))
+	e.metrics.sent(l, r)
+	if e.failing.clear() {
+		e.log.Info("the receiver takes samples again")
+	}
+}
+
+// errGivenUp says that draining has stopped early.
+var errGivenUp = errors.New("the receiver keeps failing while the rest is delivered")
+
+// maxDrainFailures is how often in a row a receiver may fail while draining.
+const maxDrainFailures = 3
+
+// pause waits before the next attempt. When draining begins, the next attempt
+// is made at once.
+func (e *endpoint) pause(ctx context.Context, l load, r reply, attempt int) error {
+	e.metrics.retried(l.counts)
+	n, tell := e.failing.add(r)
+	if tell {
+		e.log.Warn("the receiver fails; samples are kept and sent again", "reason", r.reason())
+	}
+	ending := e.ending
+	select {
+	case <-ending:
+		if n >= maxDrainFailures {
+			signal(e.quit)
+			return errGivenUp
+		}
+		ending, attempt = nil, n-1
+	default:
+	}
+	wait := time.NewTimer(backoff(e.settings.Load().Queue, attempt, r.retryAfter))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ending:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// backoff returns how long to wait after a failed attempt: what the receiver
+// asked for, else twice as long each time.
+func backoff(q Queue, attempt int, retryAfter time.Duration) time.Duration {
+	if retryAfter > 0 {
+		return retryAfter
+	}
+	return min(q.MaxBackoff, q.MinBackoff<<min(attempt, 30))
+}
+
+// patience bounds what it may cost to find the offending series of a record.
+type patience struct {
+	refusals int
+	taken    bool // the receiver took a part
+}
+
+const (
+	maxRefusals = 512 // after that many, parts are not cut down to single series
+	hopeless    = 64  // the same while nothing at all was taken
+	coarse      = 64  // series in a part that is then dropped whole
+)
+
+// ends reports whether parts of up to coarse series are dropped whole.
+func (p *patience) ends() bool {
+	return p.refusals > maxRefusals || p.refusals > hopeless && !p.taken
+}
+
+// isolate finds what the receiver refuses in l: it sends each half for itself,
+// first by records, then by the series of a record, and so on down to the one
+// series that is refused alone; that is dropped, counted and logged. The first
+// half is settled before the second is sent, so the order of samples is kept.
+//
+// One bad series among n costs 2·log2(n) requests. Where nearly everything is
+// refused that would be two requests for each series; so once the patience
+// with a record ends, a refused part of up to coarse series is dropped without
+// looking further. Up to 2 % of bad series in a block of 2,000 are found one
+// by one.
+func (e *endpoint) isolate(ctx context.Context, l load, r reply, p *patience) error {
+	p.refusals++
+	if p.ends() && l.series != nil && len(l.series) <= coarse {
+		e.reject(l, r)
+		return nil
+	}
+	a, b, ok, err := l.halves()
+	if err != nil {
+		e.log.Error("drop a record of the log", "err", err)
+	}
+	if !ok {
+		e.reject(l, r)
+		return nil
+	}
+	for _, half := range []load{a, b} {
+		of := p
+		if len(l.recs) > 1 {
+			of = &patience{}
+		}
+		if err := e.deliver(ctx, half, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reject drops l, which the receiver refuses.
+func (e *endpoint) reject(l load, r reply) {
+	e.metrics.failed(l.counts, refusal(r))
+	if !e.tally.mayLog(time.Now()) {
+		return
+	}
+	which := ""
+	if l.series != nil {
+		which = l.labelsOf(l.series[0])
+	}
+	e.log.Warn("the receiver refuses samples; they are dropped", "status", r.status, "answer", r.text,
+		"samples", l.items(), "series", which)
+}

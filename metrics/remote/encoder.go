@@ -1,0 +1,102 @@
+package remote
+
+import "github.com/divvy-collector/divvy/telemetry"
+
+// An encoder writes one batch into the blocks of one lane of one endpoint. Its
+// methods need the lock of the endpoint, and the tables of st locked for
+// reading.
+type encoder struct {
+	e       *endpoint
+	st      *state
+	set     *settings
+	lane    int
+	variant int    // of the endpoint in the current generation
+	known   bool   // the endpoint is in the current generation
+	block   *block // being filled; nil: none yet
+	before  int    // size of block when the encoder began with it
+}
+
+func newEncoder(e *endpoint, st *state, set *settings, lane int) encoder {
+	c := encoder{e: e, st: st, set: set, lane: lane}
+	c.variant, c.known = st.current.of[e]
+	return c
+}
+
+// addLocked encodes all of b that the endpoint takes.
+func (c *encoder) addLocked(b *telemetry.Batch) {
+	starts := b.Starts
+	for i, s := range b.Samples {
+		start := int64(0)
+		if len(starts) > 0 && starts[0].Index == i {
+			start, starts = starts[0].T, starts[1:]
+		}
+		if l, ok := c.line(s.Handle); ok {
+			c.room().addSample(l, s, start)
+		}
+	}
+	c.addHistogramsLocked(b.Histograms)
+	c.addExemplarsLocked(b.Exemplars)
+	c.settle()
+}
+
+func (c *encoder) addHistogramsLocked(list []telemetry.HistogramSample) {
+	if !c.set.NativeHistograms {
+		c.e.metrics.skippedHistograms.Add(float64(len(list)))
+		return
+	}
+	for _, s := range list {
+		if l, ok := c.line(s.Handle); ok {
+			c.room().addHistogram(l, s)
+		}
+	}
+}
+
+func (c *encoder) addExemplarsLocked(list []telemetry.ExemplarSample) {
+	if !c.set.Exemplars {
+		c.e.metrics.skippedExemplars.Add(float64(len(list)))
+		return
+	}
+	for _, s := range list {
+		if l, ok := c.line(s.Handle); ok {
+			c.room().addExemplar(l, s.Exemplar)
+		}
+	}
+}
+
+// room returns a block that takes one more item.
+func (c *encoder) room() *block {
+	if c.block == nil || c.block.items() >= c.set.Queue.MaxSamples {
+		c.settle()
+		c.block = c.e.openLocked(c.lane, c.set)
+		c.before = c.block.size()
+	}
+	return c.block
+}
+
+// settle accounts for what was written into the block.
+func (c *encoder) settle() {
+	if c.block != nil {
+		c.e.pending += c.block.size() - c.before
+		c.before = c.block.size()
+	}
+}
+
+// line returns the series of h at this endpoint, or false if it has none.
+func (c *encoder) line(h telemetry.Handle) (line, bool) {
+	g, variant, known := c.st.current, c.variant, c.known
+	n, ours := g.id.Index(h)
+	if !ours {
+		if g, n = c.st.generation(h); g == nil {
+			return line{}, false
+		}
+		variant, known = g.of[c.e]
+	}
+	if !known {
+		return line{}, false
+	}
+	pairs := g.table.pairsLocked(n, variant)
+	if len(pairs) == 0 {
+		return line{}, false
+	}
+	return line{table: g.table, pairs: pairs, family: g.table.entries[n].family}, true
+}

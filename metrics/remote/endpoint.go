@@ -1,0 +1,165 @@
+package remote
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/divvy-collector/divvy/queue"
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+// settings is an Endpoint with its client. It is replaced, never changed.
+type settings struct {
+	Endpoint
+	client *http.Client
+}
+
+// An endpoint is one receiver with its log.
+//
+//	append ─► open blocks ─► commit ─► log ─► dispatch ─► lanes ─► deliver
+type endpoint struct {
+	key      string
+	dir      string
+	cfg      *Config // of the Writer: fields that do not change
+	log      *slog.Logger
+	metrics  *metrics
+	settings atomic.Pointer[settings]
+
+	opened chan struct{} // closed once queue is set
+	queue  *queue.Log
+
+	kick    chan struct{} // signal: there is something to commit
+	acked   chan struct{} // signal: the receiver has something more
+	ending  chan struct{} // closed when run begins to drain
+	quit    chan struct{} // signal: draining is of no use
+	failing failing
+	tally   tally
+	plain   atomic.Bool // the receiver does not understand 2.0
+	busy    atomic.Int64
+
+	committing chan struct{} // holds one token: who has it commits
+	work       work          // of who has the token
+
+	mu      sync.Mutex
+	lanes   int
+	blocks  []*block // open, by lane; nil: none
+	sealed  []*block // full, or of another number of lanes
+	free    []*block
+	pending int // bytes in blocks and sealed
+	stopped bool
+}
+
+const (
+	commitAfter = 250 * time.Millisecond // longest time that a sample is in memory only
+	maxPending  = 64 << 20               // bytes of samples that wait for a commit
+	paceEvery   = 10 * time.Second
+	openEvery   = time.Second // between attempts to open a log that another process holds
+)
+
+// errBusy says that the disk, or a log that cannot be opened, is behind.
+var errBusy = errors.New("too many samples wait for the disk")
+
+func newEndpoint(cfg *Config, s *settings) *endpoint {
+	e := &endpoint{
+		key:        s.key(),
+		dir:        s.dir(cfg.Dir),
+		cfg:        cfg,
+		log:        cfg.Log.With("endpoint", s.key(), "url", s.redacted()),
+		opened:     make(chan struct{}),
+		kick:       make(chan struct{}, 1),
+		acked:      make(chan struct{}, 1),
+		ending:     make(chan struct{}),
+		quit:       make(chan struct{}, 1),
+		committing: make(chan struct{}, 1),
+		lanes:      s.Queue.MinLanes,
+	}
+	e.metrics = newMetrics(e, s)
+	e.metrics.register()
+	return e
+}
+
+// configure replaces the settings. What is in the log goes where they say.
+func (e *endpoint) configure(s *settings) {
+	old := e.settings.Swap(s)
+	if old != nil && old.client != s.client {
+		old.client.CloseIdleConnections()
+		e.plain.Store(false)
+	}
+	e.setLanes(max(s.Queue.MinLanes, min(e.laneCount(), s.Queue.MaxLanes)))
+}
+
+func (e *endpoint) laneCount() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lanes
+}
+
+// setLanes changes the number of lanes for what is appended from now on.
+func (e *endpoint) setLanes(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n == e.lanes {
+		return
+	}
+	for lane := range e.blocks {
+		e.sealLocked(lane)
+	}
+	e.lanes, e.blocks = n, make([]*block, n)
+}
+
+// append encodes b. The tables of st are locked for reading.
+func (e *endpoint) append(st *state, b *telemetry.Batch) error {
+	set := e.settings.Load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.stopped:
+		return errStopped
+	case e.pending > maxPending:
+		e.metrics.droppedSamples.WithLabelValues("full").Add(float64(len(b.Samples)))
+		return errBusy
+	}
+	if e.blocks == nil {
+		e.blocks = make([]*block, e.lanes)
+	}
+	before := e.pending
+	enc := newEncoder(e, st, set, int(b.Key%uint64(e.lanes)))
+	enc.addLocked(b)
+	if before == 0 && e.pending > 0 {
+		signal(e.kick)
+	}
+	return nil
+}
+
+// openLocked returns the block of a lane with room for one more item.
+func (e *endpoint) openLocked(lane int, set *settings) *block {
+	kind := kindWrite1
+	if set.Message == Message2 && !e.plain.Load() {
+		kind = kindWrite2
+	}
+	b := e.blocks[lane]
+	if b != nil && b.kind == kind && b.items() < set.Queue.MaxSamples {
+		return b
+	}
+	e.sealLocked(lane)
+	if n := len(e.free); n > 0 {
+		b, e.free = e.free[n-1], e.free[:n-1]
+	} else {
+		b = new(block)
+	}
+	b.reset(kind, uint16(lane), uint16(e.lanes))
+	e.blocks[lane] = b
+	return b
+}
+
+// sealLocked ends the open block of a lane, if there is one.
+func (e *endpoint) sealLocked(lane int) {
+	if b := e.blocks[lane]; b != nil {
+		e.sealed = append(e.sealed, b)
+		e.blocks[lane] = nil
+	}
+}

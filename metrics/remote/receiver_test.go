@@ -1,0 +1,221 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
+
+	"github.com/divvy-collector/divvy/telemetry/sinktest"
+)
+
+// A request is what a receiver was sent.
+type request struct {
+	header   http.Header
+	kind     uint8
+	points   []sinktest.Point
+	metadata []prompb.MetricMetadata
+	at       time.Time
+}
+
+// A receiver is an HTTP server in memory that takes remote write of both
+// versions, decoded by the libraries of others.
+type receiver struct {
+	t   *testing.T
+	url string
+
+	conns    chan net.Conn
+	done     chan struct{}
+	server   *http.Server
+	wg       sync.WaitGroup
+	handlers sync.WaitGroup
+
+	mu       sync.Mutex
+	answer   func(w http.ResponseWriter, r request) bool // writes the answer; false: refused
+	requests []request
+	got      []sinktest.Point // of requests that were taken
+	metadata []prompb.MetricMetadata
+}
+
+func newReceiver(t *testing.T) *receiver {
+	r := &receiver{t: t, url: "http://receiver/push", conns: make(chan net.Conn), done: make(chan struct{})}
+	r.server = &http.Server{Handler: r}
+	r.wg.Go(func() { r.server.Serve(pipeListener{r}) })
+	return r
+}
+
+// pipeListener hands out the far ends of dialled pipes.
+type pipeListener struct{ r *receiver }
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.r.conns:
+		return c, nil
+	case <-l.r.done:
+		return nil, net.ErrClosed
+	}
+}
+func (l pipeListener) Close() error   { return nil }
+func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{} }
+
+func (r *receiver) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case r.conns <- far:
+		return near, nil
+	case <-r.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (r *receiver) close() {
+	close(r.done)
+	r.server.Close()
+	r.wg.Wait()
+	r.handlers.Wait()
+}
+
+// answers replaces how requests are answered; nil takes everything.
+func (r *receiver) answers(f func(http.ResponseWriter, request) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = f
+}
+
+// status answers every request with a status; 2xx takes it.
+func status(code int) func(http.ResponseWriter, request) bool {
+	return func(w http.ResponseWriter, _ request) bool {
+		http.Error(w, fmt.Sprintf("because of %d", code), code)
+		return code/100 == 2
+	}
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	r.handlers.Add(1)
+	defer r.handlers.Done()
+	if hr.Method != http.MethodPost {
+		return // a page for people, with status 200
+	}
+	body, err := io.ReadAll(hr.Body)
+	if err != nil {
+		return
+	}
+	raw, err := snappy.Decode(nil, body)
+	if err != nil {
+		r.t.Errorf("decode body: %v", err)
+	}
+	req := request{header: hr.Header, at: time.Now()}
+	if strings.Contains(hr.Header.Get("Content-Type"), Message2) {
+		req.kind = kindWrite2
+		req.points = decode2(r.t, raw)
+	} else {
+		req.kind = kindWrite1
+		req.points, req.metadata = decode1(r.t, raw)
+	}
+	r.mu.Lock()
+	answer := r.answer
+	r.requests = append(r.requests, req)
+	r.mu.Unlock()
+	taken := true
+	if answer != nil {
+		taken = answer(w, req)
+	} else if req.kind == kindWrite2 {
+		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", fmt.Sprint(len(req.points)))
+	}
+	if taken {
+		r.mu.Lock()
+		r.got = append(r.got, req.points...)
+		r.metadata = append(r.metadata, req.metadata...)
+		r.mu.Unlock()
+	}
+}
+
+func (r *receiver) points() []sinktest.Point {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]sinktest.Point(nil), r.got...)
+}
+
+func (r *receiver) seen() []request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]request(nil), r.requests...)
+}
+
+// decode1 reads a 1.0 request with the library of Prometheus.
+func decode1(t *testing.T, raw []byte) (points []sinktest.Point, md []prompb.MetricMetadata) {
+	t.Helper()
+	var req prompb.WriteRequest
+	if err := req.Unmarshal(raw); err != nil {
+		t.Errorf("decode 1.0: %v", err)
+	}
+	b := labels.NewScratchBuilder(0)
+	for _, ts := range req.Timeseries {
+		name := ts.ToLabels(&b, nil).String()
+		for _, s := range ts.Samples {
+			points = append(points, sinktest.Point{Series: name, T: s.Timestamp, V: s.Value})
+		}
+		for _, h := range ts.Histograms {
+			p := sinktest.Point{Series: name, T: h.Timestamp}
+			if h.IsFloatHistogram() {
+				p.FH = h.ToFloatHistogram()
+			} else {
+				p.H = h.ToIntHistogram()
+			}
+			points = append(points, p)
+		}
+		for _, e := range ts.Exemplars {
+			points = append(points, sinktest.Point{Series: name, T: e.Timestamp, V: e.Value, Exemplar: e.ToExemplar(&b, nil).Labels.String()})
+		}
+	}
+	return points, req.Metadata
+}
+
+// decode2 reads a 2.0 request with the library of Prometheus.
+func decode2(t *testing.T, raw []byte) (points []sinktest.Point) {
+	t.Helper()
+	var req writev2.Request
+	if err := req.Unmarshal(raw); err != nil {
+		t.Errorf("decode 2.0: %v", err)
+	}
+	b := labels.NewScratchBuilder(0)
+	for _, ts := range req.Timeseries {
+		lset, err := ts.ToLabels(&b, req.Symbols)
+		if err != nil {
+			t.Errorf("decode 2.0: %v", err)
+		}
+		name := lset.String()
+		for _, s := range ts.Samples {
+			points = append(points, sinktest.Point{Series: name, T: s.Timestamp, V: s.Value, ST: s.StartTimestamp})
+		}
+		for _, h := range ts.Histograms {
+			p := sinktest.Point{Series: name, T: h.Timestamp, ST: h.StartTimestamp}
+			if h.IsFloatHistogram() {
+				p.FH = h.ToFloatHistogram()
+			} else {
+				p.H = h.ToIntHistogram()
+			}
+			points = append(points, p)
+		}
+		for _, e := range ts.Exemplars {
+			ex, err := e.ToExemplar(&b, req.Symbols)
+			if err != nil {
+				t.Errorf("decode 2.0: %v", err)
+			}
+			points = append(points, sinktest.Point{Series: name, T: e.Timestamp, V: e.Value, Exemplar: ex.Labels.String()})
+		}
+	}
+	return points
+}

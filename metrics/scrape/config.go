@@ -1,0 +1,129 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
+
+	"github.com/divvy-collector/divvy/cell"
+	"github.com/divvy-collector/divvy/fleet/owner"
+)
+
+// Config says how the targets of a Pool are scraped. Targets may override
+// job, scheme, path, parameters, interval and timeout by labels.
+type Config struct {
+	JobName     string        // label job
+	Interval    time.Duration // between two slots of a target
+	Timeout     time.Duration // of one scrape; at most Interval
+	MetricsPath string
+	Scheme      string // http or https
+	Params      url.Values
+	HTTP        config.HTTPClientConfig
+	Compression bool // ask for gzip
+
+	Protocols        []Protocol // in the order of preference
+	Fallback         Protocol   // for answers whose Content-Type says nothing
+	ValidationScheme model.ValidationScheme
+	EscapingScheme   model.EscapingScheme
+
+	HonorLabels     bool // labels of the exposition win over those of the target
+	HonorTimestamps bool // timestamps of the exposition count
+	TrackTimestamps bool // series with timestamps of their own go stale too
+	HonorMetadata   bool // pass type, unit and help on
+
+	NativeHistograms  bool // take native histograms
+	ClassicHistograms bool // take classic ones beside native ones
+	ConvertToNHCB     bool // convert classic ones to native ones with custom buckets
+	TypeAndUnitLabels bool // add __type__ and __unit__ to every series
+	StartTimestamps   bool // read start timestamps and write a zero sample there
+	ExtraMetrics      bool // three more report series
+
+	Limits Limits
+
+	FailureLog string // file that failed scrapes are logged to; empty: none
+
+	Self     string                 // this node's name in View
+	View     *cell.Cell[owner.View] // who serves which slot
+	Log      *slog.Logger           // nil discards
+	Registry prometheus.Registerer  // nil: metrics are kept but not shown
+
+	// Dial connects to targets; nil is a plain net.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Limits make a scrape fail that goes beyond them. Zero is no limit.
+type Limits struct {
+	BodyBytes        int64 // of the body, inflated; zero is defaultBodyBytes
+	Samples          uint  // that the sink does not drop
+	Targets          uint  // of the pool; beyond it all scrapes fail
+	Labels           uint  // of a series
+	LabelNameLength  uint  // bytes
+	LabelValueLength uint  // bytes
+	Buckets          uint  // of a native histogram; merged down to it where that is possible
+
+	// BucketFactor is the least growth from one bucket of a native histogram
+	// to the next; finer ones are merged. Zero or one: as it comes.
+	BucketFactor float64
+}
+
+// defaultBodyBytes bounds a body where the configuration does not: an endless
+// one must not take the process with it.
+const defaultBodyBytes = 256 << 20
+
+// Validate reports everything that is wrong with c, joined. It changes nothing.
+func (c *Config) Validate() error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Interval < time.Millisecond {
+		fail("scrape interval %s is less than a millisecond", c.Interval)
+	}
+	if c.Timeout <= 0 {
+		fail("scrape timeout %s is not positive", c.Timeout)
+	}
+	if c.Timeout > c.Interval {
+		fail("scrape timeout %s is greater than the scrape interval %s", c.Timeout, c.Interval)
+	}
+	for _, p := range c.Protocols {
+		if p.media() == "" {
+			fail("unknown scrape protocol %q", p)
+		}
+	}
+	if c.Fallback != "" && c.Fallback.media() == "" {
+		fail("unknown fallback protocol %q", c.Fallback)
+	}
+	if c.ValidationScheme == model.UnsetValidation {
+		fail("name validation scheme is not set")
+	}
+	if c.View == nil {
+		fail("view is not set")
+	}
+	return errors.Join(errs...)
+}
+
+// bodyBytes returns the limit on a body's size.
+func (l *Limits) bodyBytes() int64 {
+	if l.BodyBytes > 0 {
+		return l.BodyBytes
+	}
+	return defaultBodyBytes
+}
+
+// maxSchema returns the finest schema of native histograms that keeps
+// BucketFactor: buckets of schema s grow by 2^(2^-s).
+func (l *Limits) maxSchema() int32 {
+	if l.BucketFactor <= 1 {
+		return histogram.ExponentialSchemaMax
+	}
+	s := math.Floor(-math.Log2(math.Log2(l.BucketFactor)))
+	return int32(min(max(s, float64(histogram.ExponentialSchemaMin)), float64(histogram.ExponentialSchemaMax)))
+}

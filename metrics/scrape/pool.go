@@ -1,0 +1,335 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+// A Pool scrapes a set of targets, each at its slots, into a sink. Any number
+// of goroutines may use it.
+//
+// mu guards what configuration and discovery decide. A scrape takes a copy of
+// that when it begins, as a job, and then needs the target's own mutex only; no
+// sink and no network is waited for under mu.
+type Pool struct {
+	clock *schedule.Clock
+	walks chan *walk // as many as there are processors
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex
+	set     *settings
+	sink    telemetry.Sink
+	found   []telemetry.Target
+	targets map[owner.Key]*target // with those that are gone, until their series are marked
+	order   []owner.Key           // of those that are not gone
+	tooMany error                 // why nothing is scraped: there are more targets than allowed
+}
+
+// New returns a pool without targets and with a sink that drops everything.
+// It fails if cfg is invalid or its metrics cannot be registered.
+func New(cfg Config) (*Pool, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	set, err := newSettings(cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	if set.metrics, err = newMetrics(cfg.Registry); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	set.metrics.pools.Inc()
+	p := &Pool{set: set, sink: telemetry.Fanout(nil), targets: map[owner.Key]*target{}}
+	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Log: cfg.Log, Serve: p.serve})
+	p.walks = make(chan *walk, runtime.GOMAXPROCS(0))
+	seed := maphash.MakeSeed()
+	for range cap(p.walks) {
+		p.walks <- newWalk(seed)
+	}
+	return p, nil
+}
+
+// Update replaces the configuration, but for Self, Log, Registry and Dial,
+// which stay. On an error nothing has changed.
+func (p *Pool) Update(cfg Config) error {
+	var forgotten []*target
+	defer func() { forget(forgotten) }() // once mu is free
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.set
+	m := before.metrics
+	cfg.Self, cfg.Log = before.cfg.Self, before.cfg.Log
+	cfg.Registry, cfg.Dial = before.cfg.Registry, before.cfg.Dial
+	set, err := newSettings(cfg, before)
+	if err != nil {
+		m.reloadsFailed.Inc()
+		return err
+	}
+	m.reloads.Inc()
+	p.set = set
+	p.clock.Follow(cfg.View)
+	if set.client != before.client {
+		before.client.CloseIdleConnections()
+	}
+	if set.failures != before.failures {
+		before.failures.close()
+	}
+	forgotten = p.syncLocked()
+	return nil
+}
+
+// SetSink replaces the sink of scrapes that begin from now on. Series are not
+// marked as ended in the old one.
+func (p *Pool) SetSink(s telemetry.Sink) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sink = s
+}
+
+// SetTargets replaces the targets. Those with equal keys are one. A target
+// that stays keeps its memory; the series of one that is gone are marked as
+// ended after two of its slots, unless it comes back before.
+func (p *Pool) SetTargets(found []telemetry.Target) {
+	p.mu.Lock()
+	p.found = found
+	forgotten := p.syncLocked()
+	p.mu.Unlock()
+	forget(forgotten)
+}
+
+// syncLocked brings the targets in line with what was found and with the
+// configuration. It needs mu. What it returns is to be forgotten.
+func (p *Pool) syncLocked() []*target {
+	start := time.Now()
+	for _, t := range p.targets {
+		t.gone = true
+	}
+	p.order = p.order[:0]
+	failed := 0
+	for _, f := range p.found {
+		if err := p.addLocked(f); err != nil {
+			failed++
+			p.set.log.Error("target is left out", "target", f.String(), "err", err)
+		}
+	}
+	forgotten := p.removeLocked(start)
+	p.limitLocked()
+	p.scheduleLocked()
+	m, job := p.set.metrics, p.set.cfg.JobName
+	m.syncFailed.WithLabelValues(job).Add(float64(failed))
+	m.syncs.WithLabelValues(job).Inc()
+	m.syncLength.WithLabelValues(job).Observe(time.Since(start).Seconds())
+	m.poolTargets.WithLabelValues(job).Set(float64(len(p.order)))
+	m.targets.Set(float64(len(p.order)))
+	return forgotten
+}
+
+// addLocked takes one found target into the pool. It needs mu.
+func (p *Pool) addLocked(f telemetry.Target) error {
+	key := owner.TargetKey(f)
+	t := p.targets[key]
+	if t != nil && !t.gone {
+		return nil // a duplicate
+	}
+	id, err := identify(&p.set.cfg, f)
+	if err != nil {
+		return err
+	}
+	if t == nil {
+		t = &target{}
+		p.targets[key] = t
+	}
+	t.id, t.gone, t.ended, t.goneAt = id, false, 0, time.Time{}
+	p.order = append(p.order, key)
+	return nil
+}
+
+// removeLocked removes targets that are gone and have no series to mark, or
+// whose slots are served elsewhere. It needs mu.
+func (p *Pool) removeLocked(now time.Time) []*target {
+	var removed []*target
+	for key, t := range p.targets {
+		if !t.gone {
+			continue
+		}
+		if t.goneAt.IsZero() {
+			t.goneAt = now
+		}
+		if !t.scraped || t.turns == 0 && now.Sub(t.goneAt) > 3*t.id.interval {
+			delete(p.targets, key)
+			removed = append(removed, t)
+		}
+	}
+	return removed
+}
+
+// forget releases the series of targets without marking them. It waits for
+// scrapes of theirs that are in flight.
+func forget(targets []*target) {
+	for _, t := range targets {
+		t.mu.Lock()
+		t.memory.forget()
+		t.mu.Unlock()
+	}
+}
+
+// limitLocked sets tooMany. It needs mu.
+func (p *Pool) limitLocked() {
+	limit := p.set.cfg.Limits.Targets
+	p.set.metrics.targetLimit.WithLabelValues(p.set.cfg.JobName).Set(float64(limit))
+	p.tooMany = nil
+	if n := len(p.order); limit > 0 && n > int(limit) {
+		p.tooMany = fmt.Errorf("target_limit exceeded (number of targets: %d, limit: %d)", n, limit)
+		p.set.metrics.targetLimitHit.Inc()
+	}
+}
+
+// scheduleLocked tells the clock about all targets. It needs mu.
+func (p *Pool) scheduleLocked() {
+	entries := make([]schedule.Entry, 0, len(p.targets))
+	for key, t := range p.targets {
+		entries = append(entries, schedule.Entry{Key: key, Interval: t.id.interval})
+	}
+	p.clock.Set(entries)
+}
+
+// Run scrapes until ctx is done. Then it finishes the scrapes in flight, at
+// most a timeout later, gives all series back to the sink without marking them
+// as ended, and returns nil.
+func (p *Pool) Run(ctx context.Context) error {
+	p.clock.Run(ctx)
+	p.wg.Wait()
+	p.mu.Lock()
+	all, set := slices.Collect(maps.Values(p.targets)), p.set
+	p.mu.Unlock()
+	forget(all)
+	set.client.CloseIdleConnections()
+	set.failures.close()
+	return nil
+}
+
+// serve starts the scrapes of one tick. The clock calls it, and does not tick
+// on before it returns; so it only starts things.
+func (p *Pool) serve(due []schedule.Due) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ended := false
+	for _, d := range due {
+		t := p.targets[d.Key]
+		switch {
+		case t == nil:
+		case t.gone:
+			ended = p.endLocked(t, d) || ended
+		default:
+			p.startLocked(t, d)
+		}
+	}
+	if ended {
+		p.scheduleLocked()
+	}
+}
+
+// maxTurns is how many scrapes of one target may be in flight or wait for the
+// one before. A slot that finds more is left out.
+const maxTurns = 2
+
+// startLocked starts a scrape. It needs mu.
+func (p *Pool) startLocked(t *target, d schedule.Due) {
+	if t.turns == maxTurns {
+		p.set.log.Warn("slot was left out: the scrape before is not done", "target", t.id.url)
+		return
+	}
+	t.turns++
+	t.scraped = true
+	j := &job{set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, err: p.tooMany}
+	p.turnLocked(t, func() {
+		p.scrape(j)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		t.turns--
+	})
+}
+
+// turnLocked does work for t in a goroutine, after all that was begun for t
+// before: two slots that come at once, after a delay, are served in their
+// order, which a mutex alone does not promise. It needs mu.
+func (p *Pool) turnLocked(t *target, work func()) {
+	before, done := t.turn, make(chan struct{})
+	t.turn = done
+	p.wg.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		work()
+	})
+}
+
+// endLocked counts the slots that pass after a target is gone. Its series are
+// marked at the first one's time, once the second has come without its being
+// back. It reports whether the target was removed. It needs mu.
+func (p *Pool) endLocked(t *target, d schedule.Due) bool {
+	if t.ended++; t.ended == 1 {
+		t.staleT = d.Slot
+		return false
+	}
+	delete(p.targets, d.Key)
+	var twins []*target
+	for _, other := range p.targets {
+		if !other.gone && labels.Equal(other.id.labels, t.id.labels) {
+			twins = append(twins, other)
+		}
+	}
+	set, id, slot := p.set, t.id, t.staleT
+	p.turnLocked(t, func() { p.end(&job{set: set, t: t, id: id, slot: slot}, twins) })
+	return true
+}
+
+// end marks the series of a target that is gone, but for those that one of
+// its twins, targets with the same labels, goes on with.
+func (p *Pool) end(j *job, twins []*target) {
+	t := j.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.memory.sink == nil {
+		return
+	}
+	goesOn := map[telemetry.Handle]bool{}
+	for _, twin := range twins {
+		twin.mu.Lock()
+		for _, h := range twin.memory.holds() {
+			goesOn[h] = true
+		}
+		twin.mu.Unlock()
+	}
+	w := <-p.walks
+	defer func() { w.release(); p.walks <- w }()
+	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, t.memory.sink
+	w.batch.Reset()
+	w.staleAll(j.slot.UnixMilli(), func(h telemetry.Handle) bool { return goesOn[h] })
+	var err error
+	for range maxChanges {
+		w.epoch = w.sink.Epoch()
+		if err = w.append(); !errors.Is(err, telemetry.ErrEpoch) {
+			break
+		}
+	}
+	if err != nil {
+		j.set.log.Warn("end of a target's series was lost", "target", j.id.url, "err", err)
+	}
+	t.memory.forget()
+}

@@ -1,0 +1,197 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+var (
+	errSampleLimit = errors.New("sample limit exceeded")
+	errBucketLimit = errors.New("histogram bucket limit exceeded")
+)
+
+// maxTolerance is how late a scrape may begin and still carry the time of its
+// slot; a hundredth of the interval where that is less. Equal distances
+// between samples compress better. A later scrape carries its actual time.
+const maxTolerance = 2 * time.Millisecond
+
+// A job is one scrape of one target.
+type job struct {
+	set  *settings
+	sink telemetry.Sink
+	t    *target
+	id   *identity
+	slot time.Time
+	late time.Duration // when the clock called
+	err  error         // why nothing is fetched
+}
+
+// timestamp returns the time of the samples.
+func (j *job) timestamp() time.Time {
+	if j.late <= min(maxTolerance, j.id.interval/100) {
+		return j.slot
+	}
+	return j.slot.Add(j.late)
+}
+
+// maxChanges is how often a scrape is made again because the sink's rules
+// changed before it was appended.
+const maxChanges = 5
+
+// A result is what became of a scrape.
+type result struct {
+	err   error
+	bytes int // of the body, inflated; -1: beyond the limit
+	took  time.Duration
+	tally tally
+}
+
+// scrape scrapes the target and appends what it got in one batch. Waiting for the
+// target takes a goroutine and a buffer; only what comes after takes a walk, of
+// which there are as many as processors. So memory is bounded by what is being
+// worked on, not by how many targets answer at once.
+func (p *Pool) scrape(j *job) {
+	t := j.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), j.id.timeout)
+	defer cancel()
+
+	var pg page
+	err := j.err
+	if err == nil {
+		pg, err = j.set.fetch(ctx, j.id, t.size)
+	}
+	if err == nil {
+		t.size = len(pg.body)
+		defer j.set.discard(pg)
+	}
+	w := <-p.walks // bounds the work at one time to the processors there are
+	defer func() { w.release(); p.walks <- w }()
+	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, j.sink
+	w.now = j.timestamp().UnixMilli()
+
+	r := w.process(ctx, pg, err, start)
+	j.set.observe(t, j, start, r)
+}
+
+// process turns a page, or the reason why there is none, into a batch and
+// appends it. When the rules change meanwhile it starts over.
+func (w *walk) process(ctx context.Context, pg page, err error, start time.Time) result {
+	r := result{err: err}
+	body := pg.body
+	if err == nil && pg.compressed {
+		body, r.err = w.inflate(ctx, pg.body)
+	}
+	switch {
+	case r.err == nil:
+		r.bytes = len(body)
+	case errors.Is(r.err, errBodyLimit):
+		r.bytes = -1
+	}
+	reason := r.err
+	for range maxChanges {
+		w.begin(time.Now().UnixMilli())
+		if r.err = reason; r.err == nil {
+			r.err = w.read(body, pg.contentType)
+		}
+		// An empty body ends every series too, but is no failure.
+		ended := r.err != nil || len(body) == 0
+		if ended {
+			w.fail()
+		}
+		r.took, r.tally = time.Since(start), w.tally
+		w.report(r.err == nil, r.took, r.bytes)
+		appendErr := w.append()
+		if appendErr == nil {
+			w.commit(ended)
+			return r
+		}
+		w.restart()
+		if !errors.Is(appendErr, telemetry.ErrEpoch) {
+			w.set.log.Error("scrape was lost: the receivers did not take it", "target", w.id.url, "err", appendErr)
+			return r
+		}
+	}
+	w.set.log.Error("scrape was lost: the receivers' rules kept changing", "target", w.id.url)
+	return r
+}
+
+// terminated returns body with a newline at its end.
+func terminated(body []byte) []byte {
+	if body[len(body)-1] == '\n' {
+		return body
+	}
+	return append(body, '\n')
+}
+
+// read walks the body in the way that its format wants, and checks the limits
+// on what it found.
+func (w *walk) read(body []byte, contentType string) error {
+	if len(body) == 0 {
+		return nil
+	}
+	if err := w.readFormat(body, contentType); err != nil {
+		return fmt.Errorf("read exposition: %w", err)
+	}
+	if limit := int(w.set.cfg.Limits.Samples); limit > 0 && w.appended > limit {
+		w.set.metrics.sampleLimit.Inc()
+		return errSampleLimit
+	}
+	if w.bucketLimit {
+		w.set.metrics.bucketLimit.Inc()
+		return errBucketLimit
+	}
+	w.finish()
+	return nil
+}
+
+// readFormat walks the body line by line where a sample depends on its own line
+// alone, else with Prometheus' parser.
+func (w *walk) readFormat(body []byte, contentType string) error {
+	cfg := &w.set.cfg
+	media := mediaOf(contentType, cfg.Fallback)
+	byLine := !w.id.nhcb && !cfg.TypeAndUnitLabels
+	switch {
+	case media == mediaText && byLine:
+		if err := w.text(terminated(body)); !errors.Is(err, errForeign) {
+			return err
+		}
+		w.again()
+	case media == mediaOpenMetrics && byLine && !cfg.StartTimestamps:
+		if w.same(body) {
+			return nil
+		}
+		w.again()
+		w.outline = outline{rest: body}
+	}
+	return w.parsed(body, contentType)
+}
+
+// append gives the batch to the sink. The sink commits by itself, together with
+// what other scrapes of the moment append: asking it for that after each scrape
+// would cost more than the scrape.
+func (w *walk) append() error {
+	w.batch.Epoch, w.batch.Key, w.batch.Scope = w.epoch, uint64(w.id.key), w.id.scope
+	start := time.Now()
+	err := w.sink.Append(&w.batch)
+	m := w.set.metrics
+	m.latency.Observe(time.Since(start).Seconds())
+	if err == nil {
+		m.forwarded.Add(float64(len(w.batch.Samples) + len(w.batch.Histograms)))
+	}
+	return err
+}
+
+// release forgets the target and gives back what it alone needed.
+func (w *walk) release() {
+	w.shrink()
+	w.set, w.id, w.memory, w.sink, w.old = nil, nil, nil, nil, nil
+	w.family, w.outline = family{}, outline{}
+	w.batch.Reset()
+}

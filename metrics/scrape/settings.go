@@ -1,0 +1,93 @@
+package scrape
+
+import (
+	"log/slog"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/prometheus/common/config"
+)
+
+// settings are a Config with what is made of it once. They are immutable, but
+// for what they point to; a scrape uses those that were in force when it began.
+type settings struct {
+	cfg            Config
+	generation     uint64 // another one: series may have other labels than before
+	client         *http.Client
+	accept         []string
+	acceptEncoding []string
+	log            *slog.Logger
+	metrics        *metrics
+	buffers        *buffers
+	large          chan struct{} // full: no place for another large body
+	failures       *failureLog   // nil: none
+}
+
+// newSettings makes the settings that follow before, or the first ones.
+func newSettings(cfg Config, before *settings) (*settings, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &settings{
+		cfg:            cfg,
+		accept:         []string{accept(cfg.Protocols, cfg.EscapingScheme)},
+		acceptEncoding: []string{"identity"},
+		log:            cfg.Log,
+	}
+	if cfg.Compression {
+		s.acceptEncoding = []string{"gzip"}
+	}
+	if before != nil && reflect.DeepEqual(before.cfg.HTTP, cfg.HTTP) {
+		s.client = before.client
+	} else {
+		client, err := newClient(&cfg)
+		if err != nil {
+			return nil, err
+		}
+		s.client = client
+	}
+	s.inherit(before)
+	return s, nil
+}
+
+// inherit takes over what outlives a change of the configuration.
+func (s *settings) inherit(before *settings) {
+	if before == nil {
+		s.buffers, s.large = new(buffers), make(chan struct{}, largePlaces)
+		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
+		return
+	}
+	s.metrics, s.buffers, s.large = before.metrics, before.buffers, before.large
+	s.failures = before.failures
+	if s.cfg.FailureLog != before.cfg.FailureLog {
+		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
+	}
+	s.generation = before.generation
+	if !sameSeries(s.cfg, before.cfg) {
+		s.generation++
+	}
+}
+
+// newClient returns the HTTP client of a pool. It keeps connections alive.
+func newClient(cfg *Config) (*http.Client, error) {
+	opts := []config.HTTPClientOption{config.WithUserAgent("divvy")}
+	if cfg.Dial != nil {
+		opts = append(opts, config.WithDialContextFunc(config.DialContextFunc(cfg.Dial)))
+	}
+	return config.NewClientFromConfig(cfg.HTTP, cfg.JobName, opts...)
+}
+
+// sameSeries reports whether a and b give series the same labels and meaning.
+// What they need not have in common is left out of the comparison; a field that
+// somebody adds and forgets here makes series be resolved once too often, which
+// is harmless.
+func sameSeries(a, b Config) bool {
+	for _, c := range []*Config{&a, &b} {
+		c.Interval, c.Timeout, c.HTTP = time.Second, time.Second, config.HTTPClientConfig{}
+		c.Limits = Limits{BucketFactor: c.Limits.BucketFactor}
+		c.Compression, c.Protocols, c.FailureLog = false, nil, ""
+		c.View, c.Log, c.Registry, c.Dial = nil, nil, nil, nil
+	}
+	return reflect.DeepEqual(a, b)
+}

@@ -1,0 +1,196 @@
+package scrape
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+// Labels of a target that decide how its histograms are taken.
+const (
+	nhcbLabel    = "__convert_classic_histograms_to_nhcb__"
+	classicLabel = "__always_scrape_classic_histograms__"
+	nativeLabel  = "__scrape_native_histograms__"
+)
+
+// An identity is what a target is after the defaults of the configuration
+// were applied to it. It is immutable; a change of the configuration makes
+// another one for the same target, which keeps its key and its memory.
+type identity struct {
+	key      owner.Key
+	url      string
+	labels   telemetry.Labels // public ones: those of its series
+	scope    string           // job/instance
+	interval time.Duration
+	timeout  time.Duration
+
+	nhcb    bool // convert classic histograms to native ones
+	classic bool // take classic histograms beside native ones
+	native  bool // take native histograms
+}
+
+// identify applies cfg to a discovered target. The labels that decide the key
+// are the discovered ones, so that the key, and with it the owner and the slots,
+// does not change with a default.
+func identify(cfg *Config, found telemetry.Target) (*identity, error) {
+	lb := labels.NewBuilder(found)
+	applyDefaults(lb, cfg)
+	addr := lb.Get(model.AddressLabel)
+	if addr == "" {
+		return nil, errors.New("no address")
+	}
+	if strings.Contains(addr, "/") {
+		return nil, fmt.Errorf("%q is not a valid hostname", addr)
+	}
+	setDefault(lb, model.InstanceLabel, addr)
+	id := &identity{key: owner.TargetKey(found), url: targetURL(lb, cfg.Params)}
+	if err := errors.Join(id.readTimes(lb), id.readFlags(lb)); err != nil {
+		return nil, err
+	}
+	public, err := publicLabels(lb)
+	if err != nil {
+		return nil, err
+	}
+	id.labels = public
+	id.scope = public.Get(model.JobLabel) + "/" + public.Get(model.InstanceLabel)
+	return id, nil
+}
+
+// applyDefaults sets the labels that the target does not have. Everything that
+// a configuration says about one target goes through a label, so that discovery
+// and relabelling can say it for single targets.
+func applyDefaults(lb *labels.Builder, cfg *Config) {
+	setDefault(lb, model.JobLabel, cfg.JobName)
+	setDefault(lb, model.ScrapeIntervalLabel, model.Duration(cfg.Interval).String())
+	setDefault(lb, model.ScrapeTimeoutLabel, model.Duration(cfg.Timeout).String())
+	setDefault(lb, model.MetricsPathLabel, cfg.MetricsPath)
+	setDefault(lb, model.SchemeLabel, cfg.Scheme)
+	setDefault(lb, nhcbLabel, strconv.FormatBool(cfg.ConvertToNHCB))
+	setDefault(lb, classicLabel, strconv.FormatBool(cfg.ClassicHistograms))
+	setDefault(lb, nativeLabel, strconv.FormatBool(cfg.NativeHistograms))
+	for name, vals := range cfg.Params {
+		if len(vals) > 0 {
+			setDefault(lb, model.ParamLabelPrefix+name, vals[0])
+		}
+	}
+}
+
+// setDefault sets a label that is empty or absent.
+func setDefault(lb *labels.Builder, name, val string) {
+	if lb.Get(name) == "" {
+		lb.Set(name, val)
+	}
+}
+
+// targetURL builds the URL to scrape. A parameter label replaces the first
+// value of its parameter.
+func targetURL(lb *labels.Builder, configured url.Values) string {
+	params := url.Values{}
+	for name, vals := range configured {
+		params[name] = append([]string(nil), vals...)
+	}
+	lb.Range(func(l labels.Label) {
+		name, ok := strings.CutPrefix(l.Name, model.ParamLabelPrefix)
+		switch {
+		case !ok:
+		case len(params[name]) > 0:
+			params[name][0] = l.Value
+		default:
+			params[name] = []string{l.Value}
+		}
+	})
+	u := url.URL{
+		Scheme:   lb.Get(model.SchemeLabel),
+		Host:     lb.Get(model.AddressLabel),
+		Path:     lb.Get(model.MetricsPathLabel),
+		RawQuery: params.Encode(),
+	}
+	return u.String()
+}
+
+// readTimes reads interval and timeout.
+func (id *identity) readTimes(lb *labels.Builder) error {
+	interval, err := readDuration(lb, model.ScrapeIntervalLabel)
+	if err != nil {
+		return fmt.Errorf("read scrape interval: %w", err)
+	}
+	timeout, err := readDuration(lb, model.ScrapeTimeoutLabel)
+	if err != nil {
+		return fmt.Errorf("read scrape timeout: %w", err)
+	}
+	if timeout > interval {
+		return fmt.Errorf("scrape timeout %s is greater than the scrape interval %s", timeout, interval)
+	}
+	id.interval, id.timeout = interval, timeout
+	return nil
+}
+
+// readDuration reads a label that holds a positive duration.
+func readDuration(lb *labels.Builder, name string) (time.Duration, error) {
+	d, err := model.ParseDuration(lb.Get(name))
+	if err == nil && d == 0 {
+		err = errors.New("it is 0")
+	}
+	return time.Duration(d), err
+}
+
+// readFlags reads the labels about histograms.
+func (id *identity) readFlags(lb *labels.Builder) error {
+	var errs []error
+	read := func(name string) bool {
+		v, err := strconv.ParseBool(lb.Get(name))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read label %s: %w", name, err))
+		}
+		return v
+	}
+	id.nhcb, id.classic, id.native = read(nhcbLabel), read(classicLabel), read(nativeLabel)
+	return errors.Join(errs...)
+}
+
+// publicLabels returns the labels that do not begin with two underscores. It
+// refuses a target with a label value that is not UTF-8.
+func publicLabels(lb *labels.Builder) (telemetry.Labels, error) {
+	all := lb.Labels()
+	lb.Reset(labels.EmptyLabels())
+	err := all.Validate(func(l labels.Label) error {
+		if !model.LabelValue(l.Value).IsValid() {
+			return fmt.Errorf("label %s has an invalid value %q", l.Name, l.Value)
+		}
+		if !strings.HasPrefix(l.Name, model.ReservedLabelPrefix) {
+			lb.Set(l.Name, l.Value)
+		}
+		return nil
+	})
+	return lb.Labels(), err
+}
+
+// A target is one thing to scrape and what is remembered of it.
+type target struct {
+	// Guarded by the pool's mu:
+	id      *identity
+	scraped bool          // at least one scrape has begun
+	turns   int           // scrapes that run or wait for their turn
+	turn    chan struct{} // closed when what was begun last is done; nil: nothing was
+	gone    bool          // it was not found any more
+	goneAt  time.Time     // when; zero: it is not gone
+	ended   int           // slots that have passed since
+	staleT  time.Time     // the first of them
+
+	mu     sync.Mutex // held for a whole scrape; guards the fields below
+	memory memory
+	size   int // bytes of the last body as it came
+
+	statusMu sync.Mutex // guards status
+	status   TargetStatus
+}

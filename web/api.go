@@ -1,0 +1,248 @@
+package web
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grafana/alloy/syntax/encoding/alloyjson"
+
+	"github.com/divvy-collector/divvy/pipeline"
+	"github.com/divvy-collector/divvy/pipeline/component"
+)
+
+// componentJSON is a component as the API shows it. Lists are never null.
+type componentJSON struct {
+	Name                 string          `json:"name"`
+	Type                 string          `json:"type"`
+	LocalID              string          `json:"localID"`
+	ModuleID             string          `json:"moduleID"`
+	Label                string          `json:"label,omitempty"`
+	ReferencesTo         []string        `json:"referencesTo"`
+	ReferencedBy         []string        `json:"referencedBy"`
+	DataFlowEdgesTo      []string        `json:"dataFlowEdgesTo"`
+	Health               healthJSON      `json:"health"`
+	Original             string          `json:"original"`
+	Arguments            json.RawMessage `json:"arguments,omitempty"`
+	Exports              json.RawMessage `json:"exports,omitempty"`
+	DebugInfo            json.RawMessage `json:"debugInfo,omitempty"`
+	CreatedModuleIDs     []string        `json:"createdModuleIDs,omitempty"`
+	LiveDebuggingEnabled bool            `json:"liveDebuggingEnabled"`
+}
+
+// healthJSON is the health of a component as the API shows it.
+type healthJSON struct {
+	State       string    `json:"state"`
+	Message     string    `json:"message"`
+	UpdatedTime time.Time `json:"updatedTime"`
+}
+
+// summary returns s without its arguments and what it has made of them.
+func summary(s pipeline.ComponentState) componentJSON {
+	list := func(ids []string) []string { return append([]string{}, ids...) }
+	return componentJSON{
+		Name:             s.Name,
+		Type:             "block",
+		LocalID:          s.LocalID,
+		ModuleID:         s.ModuleID,
+		Label:            s.Label,
+		ReferencesTo:     list(s.ReferencesTo),
+		ReferencedBy:     list(s.ReferencedBy),
+		DataFlowEdgesTo:  list(s.DataFlowTo),
+		Health:           healthJSON{s.Health.State.String(), s.Health.Message, s.Health.Since},
+		CreatedModuleIDs: s.ModuleIDs,
+	}
+}
+
+// detail returns everything about s. Secrets are hidden by their types.
+func detail(s pipeline.ComponentState) (componentJSON, error) {
+	out := summary(s)
+	for _, part := range []struct {
+		value any
+		to    *json.RawMessage
+	}{{s.Arguments, &out.Arguments}, {s.Exports, &out.Exports}, {s.DebugInfo(), &out.DebugInfo}} {
+		if part.value == nil {
+			continue
+		}
+		text, err := alloyjson.MarshalBody(part.value)
+		if err != nil {
+			return out, fmt.Errorf("encode %s: %w", s.ID, err)
+		}
+		*part.to = text
+	}
+	return out, nil
+}
+
+// sorted returns the components of p by ID.
+func sorted(p *pipeline.Pipeline) []pipeline.ComponentState {
+	return slices.SortedFunc(slices.Values(p.Components()), func(a, b pipeline.ComponentState) int {
+		return cmp.Compare(a.ID, b.ID)
+	})
+}
+
+// inModule returns the summaries of the components of one module; "" is the root.
+func inModule(p *pipeline.Pipeline, moduleID string) []componentJSON {
+	out := []componentJSON{}
+	for _, s := range sorted(p) {
+		if s.ModuleID == moduleID {
+			out = append(out, summary(s))
+		}
+	}
+	return out
+}
+
+// listComponents answers with the components of the root.
+func (s *Server) listComponents(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, inModule(s.cfg.Pipeline, ""))
+}
+
+// listModule answers /modules/<ID>/components, where the ID may hold slashes.
+func (s *Server) listModule(w http.ResponseWriter, r *http.Request) {
+	id, ok := strings.CutSuffix(r.PathValue("id"), "/components")
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	known := slices.ContainsFunc(s.cfg.Pipeline.Components(), func(c pipeline.ComponentState) bool {
+		return slices.Contains(c.ModuleIDs, id)
+	})
+	if !known {
+		http.Error(w, fmt.Sprintf("there is no module %q", id), http.StatusNotFound)
+		return
+	}
+	writeJSON(w, inModule(s.cfg.Pipeline, id))
+}
+
+// showComponent answers with everything about one component.
+func (s *Server) showComponent(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	state, ok := s.cfg.Pipeline.Component(id)
+	if !ok {
+		http.Error(w, fmt.Sprintf("there is no component %q", id), http.StatusNotFound)
+		return
+	}
+	out, err := detail(state)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	writeJSON(w, out)
+}
+
+// peerJSON is a node of the cluster as the API shows it.
+type peerJSON struct {
+	Name   string `json:"name"`
+	Addr   string `json:"addr"`
+	IsSelf bool   `json:"isSelf"`
+	State  string `json:"state"`
+}
+
+// peers returns the nodes by name.
+func peers(cfg Config) []peerJSON {
+	out := []peerJSON{}
+	for _, m := range cfg.View.Load().Members() {
+		p := peerJSON{Name: m.Name, IsSelf: m.Name == cfg.Self, State: "participant"}
+		if !m.Until.IsZero() {
+			p.State = "terminating"
+		}
+		if p.IsSelf {
+			p.Addr = cfg.Listener.Addr()
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// peersJSON returns the nodes as the API shows them.
+func peersJSON(cfg Config) ([]byte, error) { return json.Marshal(peers(cfg)) }
+
+// listPeers answers with the nodes of the cluster.
+func (s *Server) listPeers(w http.ResponseWriter, _ *http.Request) { writeJSON(w, peers(s.cfg)) }
+
+// writeJSON answers with v, without the passwords of URLs: no type marks them.
+func writeJSON(w http.ResponseWriter, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	// A client that has left does not hear of it.
+	_, _ = w.Write(hidePasswords(text))
+}
+
+// healthy answers whether the components of the root do their work.
+func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
+	var sick []string
+	for _, c := range sorted(s.cfg.Pipeline) {
+		if c.ModuleID == "" && c.Health.State == component.Unhealthy {
+			sick = append(sick, c.LocalID)
+		}
+	}
+	if len(sick) > 0 {
+		http.Error(w, "unhealthy components: "+strings.Join(sick, ", "), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintln(w, "All divvy components are healthy.")
+}
+
+// componentPrefix is followed by the ID of a component and the path within it.
+const componentPrefix = "/api/v0/component/"
+
+// component passes a request on to the component that its path names. IDs may
+// hold slashes, so the shortest one that serves anything counts.
+func (s *Server) component(w http.ResponseWriter, r *http.Request) {
+	rest := strings.TrimPrefix(r.URL.Path, componentPrefix)
+	for end := range len(rest) + 1 {
+		if end < len(rest) && rest[end] != '/' {
+			continue
+		}
+		if h := s.cfg.Pipeline.Handler(rest[:end]); h != nil {
+			http.StripPrefix(componentPrefix+rest[:end], h).ServeHTTP(w, r)
+			return
+		}
+	}
+	http.Error(w, fmt.Sprintf("no component serves %q", rest), http.StatusNotFound)
+}
+
+// componentsJSON returns all components of all modules for a support bundle.
+// Whoever reads that is not the user, so also what only might be secret is
+// hidden: the arguments of modules, and contents.
+func componentsJSON(p *pipeline.Pipeline) ([]byte, error) {
+	var out []componentJSON
+	for _, s := range sorted(p) {
+		if strings.HasPrefix(s.Name, "import.") {
+			s.Arguments = nil
+		}
+		if holdsSecret(reflect.TypeOf(s.Exports), nil) {
+			s.Exports = nil
+		}
+		s.Arguments, s.Exports = withoutStrings(s.Arguments), withoutStrings(s.Exports)
+		c, err := detail(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return json.MarshalIndent(out, "", "  ")
+}
+
+// withoutStrings returns v; of the arguments of a module, which have no type of
+// their own, only the names.
+func withoutStrings(v any) any {
+	untyped, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	untyped = maps.Clone(untyped)
+	for name := range untyped {
+		untyped[name] = redacted
+	}
+	return untyped
+}
