@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 )
 
 func TestClassify(t *testing.T) {
-	const rw1, rw2, md = kindWrite1, kindWrite2, kindMetadata1
+	const rw1, rw2, md = wire.KindWrite1, wire.KindWrite2, wire.KindMetadata1
 	f := func(r reply, kind uint8, retry429 bool, want outcome) {
 		t.Helper()
 		if got := classify(r, kind, retry429); got != want {

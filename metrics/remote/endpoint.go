@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
 )
@@ -46,9 +47,9 @@ type endpoint struct {
 
 	mu      sync.Mutex
 	lanes   int
-	blocks  []*block // open, by lane; nil: none
-	sealed  []*block // full, or of another number of lanes
-	free    []*block
+	blocks  []*wire.Block // open, by lane; nil: none
+	sealed  []*wire.Block // full, or of another number of lanes
+	free    []*wire.Block
 	pending int // bytes in blocks and sealed
 	stopped bool
 }
@@ -108,7 +109,7 @@ func (e *endpoint) setLanes(n int) {
 	for lane := range e.blocks {
 		e.sealLocked(lane)
 	}
-	e.lanes, e.blocks = n, make([]*block, n)
+	e.lanes, e.blocks = n, make([]*wire.Block, n)
 }
 
 // append encodes b. The tables of st are locked for reading.
@@ -124,7 +125,7 @@ func (e *endpoint) append(st *state, b *telemetry.Batch) error {
 		return errBusy
 	}
 	if e.blocks == nil {
-		e.blocks = make([]*block, e.lanes)
+		e.blocks = make([]*wire.Block, e.lanes)
 	}
 	before := e.pending
 	enc := newEncoder(e, st, set, int(b.Key%uint64(e.lanes)))
@@ -136,22 +137,22 @@ func (e *endpoint) append(st *state, b *telemetry.Batch) error {
 }
 
 // openLocked returns the block of a lane with room for one more item.
-func (e *endpoint) openLocked(lane int, set *settings) *block {
-	kind := kindWrite1
+func (e *endpoint) openLocked(lane int, set *settings) *wire.Block {
+	kind := wire.KindWrite1
 	if set.Message == Message2 && !e.plain.Load() {
-		kind = kindWrite2
+		kind = wire.KindWrite2
 	}
 	b := e.blocks[lane]
-	if b != nil && b.kind == kind && b.items() < set.Queue.MaxSamples {
+	if b != nil && b.Kind == kind && b.Items() < set.Queue.MaxSamples {
 		return b
 	}
 	e.sealLocked(lane)
 	if n := len(e.free); n > 0 {
 		b, e.free = e.free[n-1], e.free[:n-1]
 	} else {
-		b = new(block)
+		b = new(wire.Block)
 	}
-	b.reset(kind, uint16(lane), uint16(e.lanes))
+	b.Reset(kind, uint16(lane), uint16(e.lanes))
 	e.blocks[lane] = b
 	return b
 }

@@ -3,13 +3,15 @@ package remote
 import (
 	"context"
 	"sync"
+
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 )
 
 // A lane is what waits for one sender: records in the order of the log. One
 // goroutine puts, another takes.
 type lane struct {
 	mu    sync.Mutex
-	recs  []record
+	recs  []wire.Record
 	items int
 	ended bool
 
@@ -31,7 +33,7 @@ func signal(c chan struct{}) {
 
 // put adds r once fewer than capacity items wait. It returns false if ctx is
 // done before that.
-func (ln *lane) put(ctx context.Context, r record, capacity int) bool {
+func (ln *lane) put(ctx context.Context, r wire.Record, capacity int) bool {
 	for !ln.tryPut(r, capacity) {
 		select {
 		case <-ln.drawn:
@@ -43,14 +45,14 @@ func (ln *lane) put(ctx context.Context, r record, capacity int) bool {
 	return true
 }
 
-func (ln *lane) tryPut(r record, capacity int) bool {
+func (ln *lane) tryPut(r wire.Record, capacity int) bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if ln.items >= capacity || len(ln.recs) >= capacity {
 		return false
 	}
 	ln.recs = append(ln.recs, r)
-	ln.items += r.items()
+	ln.items += r.Items()
 	return true
 }
 
@@ -64,7 +66,7 @@ func (ln *lane) end() {
 
 // take returns the records of the next request, of at most limit items unless
 // the first has more; none when the lane has ended or ctx is done.
-func (ln *lane) take(ctx context.Context, limit int) []record {
+func (ln *lane) take(ctx context.Context, limit int) []wire.Record {
 	for {
 		recs, ended := ln.tryTake(limit)
 		if len(recs) > 0 {
@@ -82,15 +84,15 @@ func (ln *lane) take(ctx context.Context, limit int) []record {
 	}
 }
 
-func (ln *lane) tryTake(limit int) (recs []record, ended bool) {
+func (ln *lane) tryTake(limit int) (recs []wire.Record, ended bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if len(ln.recs) == 0 {
 		return nil, ln.ended
 	}
-	n, items := 1, ln.recs[0].items()
-	for n < len(ln.recs) && mergeable(ln.recs[0], ln.recs[n]) && items+ln.recs[n].items() <= limit {
-		items += ln.recs[n].items()
+	n, items := 1, ln.recs[0].Items()
+	for n < len(ln.recs) && wire.Mergeable(ln.recs[0], ln.recs[n]) && items+ln.recs[n].Items() <= limit {
+		items += ln.recs[n].Items()
 		n++
 	}
 	recs = ln.recs[:n:n]

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
 )
@@ -155,7 +156,7 @@ func (e *endpoint) dispatch(ctx context.Context) {
 
 // An arrival is a record and the lane that it is for.
 type arrival struct {
-	record
+	wire.Record
 	lane, lanes int
 }
 
@@ -169,10 +170,10 @@ func (e *endpoint) next(ctx context.Context) (arrival, bool) {
 			}
 			return arrival{}, false
 		}
-		r, err := openRecord(entry)
+		r, err := wire.OpenRecord(entry)
 		if err == nil {
 			lanes := max(1, int(entry.Lanes))
-			return arrival{record: r, lane: int(entry.Lane) % lanes, lanes: lanes}, true
+			return arrival{Record: r, lane: int(entry.Lane) % lanes, lanes: lanes}, true
 		}
 		e.log.Error("drop a record of the log", "err", err, "kind", entry.Kind, "bytes", len(entry.Payload))
 		e.metrics.refused.WithLabelValues("unreadable").Add(float64(entry.Items))
@@ -201,7 +202,7 @@ func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bo
 			lanes[a.lane] = ln
 			senders.Go(func() { e.serve(ctx, ln) })
 		}
-		if !ln.put(ctx, a.record, e.settings.Load().Queue.Capacity) {
+		if !ln.put(ctx, a.Record, e.settings.Load().Queue.Capacity) {
 			return arrival{}, false
 		}
 		if a, ok = e.next(ctx); !ok {
@@ -221,11 +222,11 @@ func (e *endpoint) serve(ctx context.Context, ln *lane) {
 		if len(recs) == 0 {
 			return
 		}
-		if err := e.deliver(ctx, newLoad(recs), &patience{}); err != nil {
+		if err := e.deliver(ctx, wire.NewLoad(recs), &patience{}); err != nil {
 			return
 		}
 		for _, r := range recs {
-			e.queue.Ack(r.seq)
+			e.queue.Ack(r.Seq)
 		}
 		signal(e.acked)
 	}

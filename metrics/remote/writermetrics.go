@@ -33,11 +33,11 @@ func newWriterMetrics(w *Writer) *writerMetrics {
 	m.exemplars = counter("exemplars_appended_total", "Exemplars that were appended.")
 	m.updates = counter("metadata_updates_total", "Always 0: metadata is kept with the series.")
 	counter("out_of_order_samples_total", "Always 0: the receiver decides what is out of order.")
-	gauge("storage_active_series", "Series that are held.", func(st *state) float64 { return float64(st.current.table.size()) })
+	gauge("storage_active_series", "Series that are held.", func(st *state) float64 { return float64(st.current.table.Size()) })
 	gauge("storage_deleted_series", "Series that are held under rules that have changed since.", func(st *state) float64 {
 		n := 0
 		for _, g := range st.older {
-			n += g.table.size()
+			n += g.table.Size()
 		}
 		return float64(n)
 	})

@@ -1,4 +1,4 @@
-package remote
+package wire
 
 import (
 	"encoding/binary"
@@ -14,7 +14,7 @@ type symbols struct {
 	at    []uint32 // symbol -> where in bytes it begins
 	index index
 	pairs pairCache
-	of    *table // whose pairs the cache knows
+	of    *Table // whose pairs the cache knows
 	reuse int    // state of that table's numbers
 }
 
@@ -33,7 +33,7 @@ func (s *symbols) reset() {
 
 // use makes the cache one of t's pairs. A number that t has given to another
 // label since would stand for the wrong strings.
-func (s *symbols) use(t *table) {
+func (s *symbols) use(t *Table) {
 	if s.of != t || s.reuse != t.pairs.reuse {
 		s.pairs.reset()
 		s.of, s.reuse = t, t.pairs.reuse

@@ -1,4 +1,4 @@
-package remote
+package wire
 
 import (
 	"encoding/binary"
@@ -13,7 +13,7 @@ import (
 )
 
 // textOf reads a series back from its references.
-func textOf(t *table, n, variant int) string {
+func textOf(t *Table, n, variant int) string {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	for list := t.pairsLocked(n, variant); len(list) > 0; {
 		p, size := binary.Uvarint(list)
@@ -34,7 +34,7 @@ func TestTableAgreesWithAMap(t *testing.T) {
 	}
 	for seed := range uint64(5) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tab := newTable(2)
+		tab := NewTable(2)
 		byNumber, byText := map[int]*twin{}, map[string]int{}
 		var held []int
 		for range 20_000 {
@@ -43,7 +43,7 @@ func TestTableAgreesWithAMap(t *testing.T) {
 				n := held[i]
 				held[i] = held[len(held)-1]
 				held = held[:len(held)-1]
-				gone := tab.release(n)
+				gone := tab.Release(n)
 				if byNumber[n].holds--; gone != (byNumber[n].holds == 0) {
 					t.Fatalf("seed %d: release says %v with %d holds left", seed, gone, byNumber[n].holds)
 				}
@@ -59,7 +59,7 @@ func TestTableAgreesWithAMap(t *testing.T) {
 				variants[1] = labels.EmptyLabels()
 			}
 			text := variants[0].String() + variants[1].String()
-			n, created, ok := tab.resolve(variants, &telemetry.Metadata{Family: fmt.Sprint(r.IntN(5))})
+			n, created, ok := tab.Resolve(variants, &telemetry.Metadata{Family: fmt.Sprint(r.IntN(5))})
 			before, known := byText[text]
 			if !ok || created == known || known && n != before {
 				t.Fatalf("seed %d: %s is %d (new: %v); want %d (known: %v)", seed, text, n, created, before, known)
@@ -75,14 +75,14 @@ func TestTableAgreesWithAMap(t *testing.T) {
 				t.Fatalf("seed %d: number %d reads %s; want %s", seed, n, got, tw.text)
 			}
 		}
-		if tab.size() != len(byNumber) {
-			t.Errorf("seed %d: size %d; want %d", seed, tab.size(), len(byNumber))
+		if tab.Size() != len(byNumber) {
+			t.Errorf("seed %d: size %d; want %d", seed, tab.Size(), len(byNumber))
 		}
 		for _, n := range held {
-			tab.release(n)
+			tab.Release(n)
 		}
-		if len(tab.families.sorted()) != 0 || tab.size() != 0 || tab.pairs.index.live != 0 {
-			t.Errorf("seed %d: something is left: %d series, %d pairs", seed, tab.size(), tab.pairs.index.live)
+		if len(tab.families.sorted()) != 0 || tab.Size() != 0 || tab.pairs.index.live != 0 {
+			t.Errorf("seed %d: something is left: %d series, %d pairs", seed, tab.Size(), tab.pairs.index.live)
 		}
 	}
 }
@@ -90,8 +90,8 @@ func TestTableAgreesWithAMap(t *testing.T) {
 func TestTableTakesNoEmptySeries(t *testing.T) {
 	f := func(want bool, variants ...telemetry.Labels) {
 		t.Helper()
-		tab := newTable(len(variants))
-		if _, _, ok := tab.resolve(variants, nil); ok != want {
+		tab := NewTable(len(variants))
+		if _, _, ok := tab.Resolve(variants, nil); ok != want {
 			t.Errorf("resolve %v: %v; want %v", variants, ok, want)
 		}
 	}
@@ -103,10 +103,10 @@ func TestTableTakesNoEmptySeries(t *testing.T) {
 
 // Metadata that changes is that of the series from then on; the number stays.
 func TestMetadataFollowsTheLastResolve(t *testing.T) {
-	tab := newTable(1)
+	tab := NewTable(1)
 	lset := []telemetry.Labels{labels.FromStrings("a", "1")}
-	n, _, _ := tab.resolve(lset, &telemetry.Metadata{Family: "f", Help: "old"})
-	again, _, _ := tab.resolve(lset, &telemetry.Metadata{Family: "f", Help: "new"})
+	n, _, _ := tab.Resolve(lset, &telemetry.Metadata{Family: "f", Help: "old"})
+	again, _, _ := tab.Resolve(lset, &telemetry.Metadata{Family: "f", Help: "new"})
 	if n != again {
 		t.Errorf("number %d; want %d", again, n)
 	}
@@ -131,7 +131,7 @@ func TestBytesPerSeries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("resolves 200,000 series")
 	}
-	tab := newTable(1)
+	tab := NewTable(1)
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -141,7 +141,7 @@ func TestBytesPerSeries(t *testing.T) {
 	before := heap()
 	for i := range 200 {
 		for n := range 1000 {
-			tab.resolve([]telemetry.Labels{target(i, n)}, nil)
+			tab.Resolve([]telemetry.Labels{target(i, n)}, nil)
 		}
 	}
 	per := float64(heap()-before) / 200_000

@@ -1,4 +1,4 @@
-package remote
+package wire
 
 // An index finds numbers by the hash of what they stand for. It is a table
 // with open addressing and linear probing that holds nothing but the numbers:

@@ -1,15 +1,14 @@
-package remote
+package wire
 
 import (
 	"fmt"
 
-	"github.com/klauspost/compress/s2"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// downgraded returns a 2.0 load as one of 1.0, for a receiver that knows no
+// Downgraded returns a 2.0 load as one of 1.0, for a receiver that knows no
 // better. Start timestamps and metadata of series are lost in that.
-func (l load) downgraded() (load, error) {
+func (l Load) Downgraded() (Load, error) {
 	d, err := l.decoded()
 	if err != nil {
 		return l, err
@@ -19,14 +18,14 @@ func (l load) downgraded() (load, error) {
 		return l, err
 	}
 	var series [][]byte
-	for _, s := range d.series {
+	for _, s := range d.Series {
 		out, err := downgradeSeries(s, strs)
 		if err != nil {
 			return l, err
 		}
 		series = append(series, out)
 	}
-	d.kind, d.sym = kindWrite1, nil
+	d.Kind, d.sym = KindWrite1, nil
 	return d.ofSeries(series), nil
 }
 
@@ -125,8 +124,8 @@ func downgradeExemplar(msg []byte, strs []string) []byte {
 	return out
 }
 
-// labelsOf returns the labels of an encoded series for a log line.
-func (l load) labelsOf(series []byte) string {
+// LabelsOf returns the labels of an encoded series for a log line.
+func (l Load) LabelsOf(series []byte) string {
 	strs, _ := cutSymbols(l.sym)
 	var b []byte
 	add := func(name, value string) {
@@ -139,7 +138,7 @@ func (l load) labelsOf(series []byte) string {
 		if num != 1 {
 			return
 		}
-		if l.kind == kindWrite2 {
+		if l.Kind == KindWrite2 {
 			value, _ = appendLabels1(nil, value, strs)
 		} else {
 			value = appendMessage(nil, 1, value)
@@ -157,6 +156,3 @@ func (l load) labelsOf(series []byte) string {
 	})
 	return "{" + string(b) + "}"
 }
-
-// request returns what l carries, uncompressed.
-func (l load) request() ([]byte, error) { return s2.Decode(nil, l.body) }

@@ -1,4 +1,4 @@
-package remote
+package wire
 
 import (
 	"encoding/binary"
@@ -10,7 +10,7 @@ import (
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
-// A table holds the series of one generation of rules, each as the labels that
+// A Table holds the series of one generation of rules, each as the labels that
 // it has at the endpoints:
 //
 //	one record per series in slab:   | size | variant 0 | variant 1 | …
@@ -22,7 +22,7 @@ import (
 //
 // With ten labels a series takes about 20 bytes of slab, 12 of entry and 7 of
 // index: no pointer, so the garbage collector has nothing to do here.
-type table struct {
+type Table struct {
 	variants int // in each record
 
 	mu       sync.RWMutex
@@ -46,12 +46,13 @@ type series struct {
 	family uint32 // what describes it, in families; 0: nothing does
 }
 
-func newTable(variants int) *table { return &table{variants: variants, pairs: newPairs()} }
+// NewTable returns a table of series that each have this many variants.
+func NewTable(variants int) *Table { return &Table{variants: variants, pairs: newPairs()} }
 
-// resolve returns the number of the series that has these labels at each
+// Resolve returns the number of the series that has these labels at each
 // variant and adds a hold, or false if every variant drops it. Labels with an
 // empty value are none.
-func (t *table) resolve(variants []telemetry.Labels, md *telemetry.Metadata) (n int, created, ok bool) {
+func (t *Table) Resolve(variants []telemetry.Labels, md *telemetry.Metadata) (n int, created, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	record, empty := t.encodeLocked(variants)
@@ -74,7 +75,7 @@ func (t *table) resolve(variants []telemetry.Labels, md *telemetry.Metadata) (n 
 
 // encodeLocked returns the record of variants without its size, valid until
 // the next call, and whether all of them are dropped.
-func (t *table) encodeLocked(variants []telemetry.Labels) (record []byte, empty bool) {
+func (t *Table) encodeLocked(variants []telemetry.Labels) (record []byte, empty bool) {
 	b := t.scratch[:0]
 	empty = true
 	for _, lset := range variants {
@@ -97,7 +98,7 @@ func (t *table) encodeLocked(variants []telemetry.Labels) (record []byte, empty 
 }
 
 // addLocked makes an entry of record, whose pairs it holds.
-func (t *table) addLocked(record []byte) uint32 {
+func (t *Table) addLocked(record []byte) uint32 {
 	eachPair(record, t.pairs.hold)
 	at := uint32(len(t.slab))
 	t.slab = appendVarint(t.slab, uint64(len(record)))
@@ -114,7 +115,7 @@ func (t *table) addLocked(record []byte) uint32 {
 }
 
 // record returns the record of entry i without its size.
-func (t *table) record(i uint32) []byte {
+func (t *Table) record(i uint32) []byte {
 	b := t.slab[t.entries[i].at:]
 	if size := b[0]; size < 0x80 {
 		return b[1 : 1+size]
@@ -123,10 +124,10 @@ func (t *table) record(i uint32) []byte {
 	return b[n : n+int(size)]
 }
 
-func (t *table) hashOf(i uint32) uint64 { return maphash.Bytes(t.pairs.seed, t.record(i)) }
+func (t *Table) hashOf(i uint32) uint64 { return maphash.Bytes(t.pairs.seed, t.record(i)) }
 
-// release gives up one hold on series n. It reports whether that was the last.
-func (t *table) release(n int) (gone bool) {
+// Release gives up one hold on series n. It reports whether that was the last.
+func (t *Table) Release(n int) (gone bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n >= len(t.entries) || t.entries[n].holds == 0 {
@@ -152,7 +153,7 @@ func (t *table) release(n int) (gone bool) {
 }
 
 // compactLocked copies the records that are in use into a new slab.
-func (t *table) compactLocked() {
+func (t *Table) compactLocked() {
 	fresh := make([]byte, 0, len(t.slab)-t.garbage+len(t.slab)/8)
 	for i := range t.entries {
 		e := &t.entries[i]
@@ -167,8 +168,8 @@ func (t *table) compactLocked() {
 	t.slab, t.garbage = fresh, 0
 }
 
-// size returns the number of series.
-func (t *table) size() int {
+// Size returns the number of series.
+func (t *Table) Size() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.live
@@ -176,7 +177,7 @@ func (t *table) size() int {
 
 // pairsLocked returns the encoded pairs of series n at a variant: none if the
 // series is unknown or dropped there.
-func (t *table) pairsLocked(n, variant int) []byte {
+func (t *Table) pairsLocked(n, variant int) []byte {
 	if n >= len(t.entries) || t.entries[n].holds == 0 {
 		return nil
 	}
@@ -192,6 +193,30 @@ func (t *table) pairsLocked(n, variant int) []byte {
 	}
 	_, head := binary.Uvarint(b)
 	return b[head:]
+}
+
+// RLock keeps the table as it is until RUnlock.
+func (t *Table) RLock() { t.mu.RLock() }
+
+// RUnlock lets the table change again.
+func (t *Table) RUnlock() { t.mu.RUnlock() }
+
+// LineLocked returns series n as it is at a variant, or false if the series is
+// unknown or dropped there. The table is locked for reading, and so it stays
+// while the line is used.
+func (t *Table) LineLocked(n, variant int) (Line, bool) {
+	pairs := t.pairsLocked(n, variant)
+	if len(pairs) == 0 {
+		return Line{}, false
+	}
+	return Line{table: t, pairs: pairs, family: t.entries[n].family}, true
+}
+
+// Families returns the metadata of the series, one for each family, by name.
+func (t *Table) Families() []telemetry.Metadata {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.families.sorted()
 }
 
 // firstVariant returns the variant that a record begins with, n included.

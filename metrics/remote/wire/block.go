@@ -1,4 +1,4 @@
-package remote
+package wire
 
 import (
 	"encoding/binary"
@@ -12,46 +12,48 @@ import (
 
 // Kinds of records in the log.
 const (
-	kindWrite1    uint8 = 1 // samples as remote write 1.0
-	kindWrite2    uint8 = 2 // samples as remote write 2.0
-	kindMetadata1 uint8 = 3 // metadata as remote write 1.0
+	KindWrite1    uint8 = 1 // samples as remote write 1.0
+	KindWrite2    uint8 = 2 // samples as remote write 2.0
+	KindMetadata1 uint8 = 3 // metadata as remote write 1.0
 )
 
-// A block is one record of the log while it is being built: an encoded write
+// A Block is one record of the log while it is being built: an encoded write
 // request of one lane. Its series are appended as they come, one per sample.
-type block struct {
-	kind   uint8
-	lane   uint16
-	lanes  uint16
+type Block struct {
+	Kind   uint8
+	Lane   uint16
+	Lanes  uint16
 	series []byte   // encoded TimeSeries
 	sym    *symbols // of a 2.0 block
-	counts
-	minTime, maxTime int64 // Unix ms
+	Counts
+	MinTime, MaxTime int64 // Unix ms
 }
 
-// counts says what a block holds.
-type counts struct {
-	samples, histograms, exemplars, metadata int
+// Counts says what a block holds.
+type Counts struct {
+	Samples, Histograms, Exemplars, Metadata int
 }
 
-func (c counts) plus(d counts) counts {
-	return counts{
-		samples:    c.samples + d.samples,
-		histograms: c.histograms + d.histograms,
-		exemplars:  c.exemplars + d.exemplars,
-		metadata:   c.metadata + d.metadata,
+// Plus returns the sum.
+func (c Counts) Plus(d Counts) Counts {
+	return Counts{
+		Samples:    c.Samples + d.Samples,
+		Histograms: c.Histograms + d.Histograms,
+		Exemplars:  c.Exemplars + d.Exemplars,
+		Metadata:   c.Metadata + d.Metadata,
 	}
 }
 
-// items is what max_samples_per_send limits.
-func (c counts) items() int { return c.samples + c.histograms + c.exemplars }
+// Items is what max_samples_per_send limits.
+func (c Counts) Items() int { return c.Samples + c.Histograms + c.Exemplars }
 
-func (b *block) reset(kind uint8, lane, lanes uint16) {
-	*b = block{
-		kind: kind, lane: lane, lanes: lanes, series: b.series[:0], sym: b.sym,
-		minTime: math.MaxInt64, maxTime: math.MinInt64,
+// Reset makes b an empty block that uses the memory of what it was.
+func (b *Block) Reset(kind uint8, lane, lanes uint16) {
+	*b = Block{
+		Kind: kind, Lane: lane, Lanes: lanes, series: b.series[:0], sym: b.sym,
+		MinTime: math.MaxInt64, MaxTime: math.MinInt64,
 	}
-	if kind != kindWrite2 {
+	if kind != KindWrite2 {
 		return
 	}
 	if b.sym == nil {
@@ -60,17 +62,17 @@ func (b *block) reset(kind uint8, lane, lanes uint16) {
 	b.sym.reset()
 }
 
-// A line is a series at one endpoint, about to be written: its packed pairs,
+// A Line is a series at one endpoint, about to be written: its packed pairs,
 // the table that they are in, and what describes it (0: nothing).
-type line struct {
-	table  *table
+type Line struct {
+	table  *Table
 	pairs  []byte
 	family uint32
 }
 
 // open begins a TimeSeries with the labels of l. at is for end, with 2 bytes.
-func (b *block) open(l line) (at int) {
-	if b.kind == kindWrite2 {
+func (b *Block) open(l Line) (at int) {
+	if b.Kind == KindWrite2 {
 		return b.open2(l)
 	}
 	out, at := begin(b.series, tag(1, wireBytes), 2)
@@ -93,7 +95,7 @@ func (b *block) open(l line) (at int) {
 	return at
 }
 
-func (b *block) open2(l line) (at int) {
+func (b *Block) open2(l Line) (at int) {
 	out, at := begin(b.series, tag(5, wireBytes), 2)
 	out, refs := begin(out, tag(1, wireBytes), 1)
 	b.sym.use(l.table)
@@ -110,16 +112,16 @@ func (b *block) open2(l line) (at int) {
 }
 
 // close ends the TimeSeries that open began.
-func (b *block) close(at int, l line, t int64) {
-	if b.kind == kindWrite2 && l.family != 0 {
+func (b *Block) close(at int, l Line, t int64) {
+	if b.Kind == KindWrite2 && l.family != 0 {
 		b.describe(l)
 	}
 	b.series = end(b.series, at, 2)
-	b.minTime, b.maxTime = min(b.minTime, t), max(b.maxTime, t)
+	b.MinTime, b.MaxTime = min(b.MinTime, t), max(b.MaxTime, t)
 }
 
 // describe adds the metadata of a 2.0 series.
-func (b *block) describe(l line) {
+func (b *Block) describe(l Line) {
 	md := &l.table.families.list[l.family]
 	out, at := begin(b.series, tag(5, wireBytes), 1)
 	out = appendVarint(append(out, tag(1, wireVarint)), metricType(md.Type))
@@ -128,49 +130,49 @@ func (b *block) describe(l line) {
 	b.series = end(out, at, 1)
 }
 
-// addSample writes one value. start is its start timestamp, 0 if unknown;
+// AddSample writes one value. start is its start timestamp, 0 if unknown;
 // only 2.0 has room for it.
-func (b *block) addSample(l line, s telemetry.Sample, start int64) {
+func (b *Block) AddSample(l Line, s telemetry.Sample, start int64) {
 	at := b.open(l)
 	out, body := begin(b.series, tag(2, wireBytes), 1)
 	out = append(out, tag(1, wireFixed), 0, 0, 0, 0, 0, 0, 0, 0, tag(2, wireVarint))
 	binary.LittleEndian.PutUint64(out[len(out)-9:], math.Float64bits(s.V))
 	out = appendVarint(out, uint64(s.T))
-	if start != 0 && b.kind == kindWrite2 {
+	if start != 0 && b.Kind == KindWrite2 {
 		out = appendVarint(append(out, tag(3, wireVarint)), uint64(start))
 	}
 	b.series = end(out, body, 1)
-	b.samples++
+	b.Samples++
 	b.close(at, l, s.T)
 }
 
-// addHistogram writes one native histogram.
-func (b *block) addHistogram(l line, s telemetry.HistogramSample) {
+// AddHistogram writes one native histogram.
+func (b *Block) AddHistogram(l Line, s telemetry.HistogramSample) {
 	field := byte(4)
-	if b.kind == kindWrite2 {
+	if b.Kind == KindWrite2 {
 		field = 3
 	}
 	at := b.open(l)
 	out, body := begin(b.series, tag(field, wireBytes), 2)
-	out = appendHistogram(out, s, b.kind == kindWrite2)
+	out = appendHistogram(out, s, b.Kind == KindWrite2)
 	b.series = end(out, body, 2)
-	b.histograms++
+	b.Histograms++
 	b.close(at, l, s.T)
 }
 
-// addExemplar writes one exemplar, as a series of its own without samples.
-func (b *block) addExemplar(l line, e exemplar.Exemplar) {
+// AddExemplar writes one exemplar, as a series of its own without samples.
+func (b *Block) AddExemplar(l Line, e exemplar.Exemplar) {
 	at := b.open(l)
-	if b.kind == kindWrite2 {
+	if b.Kind == KindWrite2 {
 		b.appendExemplar2(e)
 	} else {
 		b.appendExemplar1(e)
 	}
-	b.exemplars++
+	b.Exemplars++
 	b.close(at, l, e.Ts)
 }
 
-func (b *block) appendExemplar1(e exemplar.Exemplar) {
+func (b *Block) appendExemplar1(e exemplar.Exemplar) {
 	out, body := begin(b.series, tag(3, wireBytes), 2)
 	e.Labels.Range(func(l label) {
 		var at int
@@ -181,7 +183,7 @@ func (b *block) appendExemplar1(e exemplar.Exemplar) {
 	b.series = end(appendExemplarValue(out, e), body, 2)
 }
 
-func (b *block) appendExemplar2(e exemplar.Exemplar) {
+func (b *Block) appendExemplar2(e exemplar.Exemplar) {
 	out, body := begin(b.series, tag(4, wireBytes), 2)
 	out, refs := begin(out, tag(1, wireBytes), 1)
 	e.Labels.Range(func(l label) {
@@ -197,23 +199,31 @@ func appendExemplarValue(b []byte, e exemplar.Exemplar) []byte {
 	return appendVarint(append(b, tag(3, wireVarint)), uint64(e.Ts))
 }
 
-// size is the memory that the block's request takes before compression.
-func (b *block) size() int {
-	if b.kind == kindWrite2 {
+// AddMetadata writes what describes one family; now is Unix ms. Only blocks of
+// KindMetadata1 have room for it.
+func (b *Block) AddMetadata(md telemetry.Metadata, now int64) {
+	b.series = appendMetadata1(b.series, md)
+	b.Metadata++
+	b.MinTime, b.MaxTime = now, now
+}
+
+// Size is the memory that the block's request takes before compression.
+func (b *Block) Size() int {
+	if b.Kind == KindWrite2 {
 		return len(b.series) + len(b.sym.bytes)
 	}
 	return len(b.series)
 }
 
-// compress appends the payload of the block's record to dst. scratch is
+// Compress appends the payload of the block's record to dst. scratch is
 // working memory, which it returns.
-func (b *block) compress(dst, scratch []byte) (payload, work []byte) {
+func (b *Block) Compress(dst, scratch []byte) (payload, work []byte) {
 	request := b.series
-	if b.kind == kindWrite2 {
+	if b.Kind == KindWrite2 {
 		scratch = append(append(scratch[:0], b.sym.bytes...), b.series...)
 		request = scratch
 	}
-	return appendPayload(dst, b.counts, request), scratch
+	return appendPayload(dst, b.Counts, request), scratch
 }
 
 // appendPayload appends the payload of a record that holds request:
@@ -221,10 +231,10 @@ func (b *block) compress(dst, scratch []byte) (payload, work []byte) {
 //	| histograms | exemplars | metadata | snappy block |     the numbers are varints
 //
 // The snappy block is the body that is sent, unless several are merged.
-func appendPayload(dst []byte, c counts, request []byte) []byte {
-	dst = appendVarint(dst, uint64(c.histograms))
-	dst = appendVarint(dst, uint64(c.exemplars))
-	dst = appendVarint(dst, uint64(c.metadata))
+func appendPayload(dst []byte, c Counts, request []byte) []byte {
+	dst = appendVarint(dst, uint64(c.Histograms))
+	dst = appendVarint(dst, uint64(c.Exemplars))
+	dst = appendVarint(dst, uint64(c.Metadata))
 	at := len(dst)
 	need := s2.MaxEncodedLen(len(request))
 	if cap(dst)-at < need {

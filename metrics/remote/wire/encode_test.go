@@ -1,4 +1,4 @@
-package remote
+package wire
 
 import (
 	"fmt"
@@ -19,15 +19,6 @@ import (
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/sinktest"
 )
-
-// kinds is a batch with one sample of every kind.
-func kinds(h telemetry.Handle) telemetry.Batch {
-	return telemetry.Batch{
-		Samples:    []telemetry.Sample{{Handle: h, T: 1, V: 1}},
-		Histograms: []telemetry.HistogramSample{{Handle: h, T: 1, H: &histogram.Histogram{}}, {Handle: h, T: 1, FH: &histogram.FloatHistogram{}}},
-		Exemplars:  []telemetry.ExemplarSample{{Handle: h, Exemplar: exemplar.Exemplar{Labels: labels.FromStrings("a", "b"), Ts: 1}}},
-	}
-}
 
 // randomString is mostly short, sometimes empty, long or not ASCII.
 func randomString(r *rand.Rand) string {
@@ -121,54 +112,54 @@ func randomBounds(r *rand.Rand) (list []float64) {
 }
 
 // fill puts random lines into blk and returns what a receiver must read.
-func fill(r *rand.Rand, t *table, blk *block, n int) (want []sinktest.Point) {
+func fill(r *rand.Rand, t *Table, blk *Block, n int) (want []sinktest.Point) {
 	for range n {
 		lset := randomLabels(r)
-		i, _, ok := t.resolve([]telemetry.Labels{lset}, &telemetry.Metadata{Family: "f", Type: "gauge", Help: randomString(r)})
+		i, _, ok := t.Resolve([]telemetry.Labels{lset}, &telemetry.Metadata{Family: "f", Type: "gauge", Help: randomString(r)})
 		if !ok {
 			continue
 		}
-		l := line{table: t, pairs: t.pairsLocked(i, 0), family: t.entries[i].family}
+		l := Line{table: t, pairs: t.pairsLocked(i, 0), family: t.entries[i].family}
 		p := sinktest.Point{Series: lset.String()}
 		switch r.IntN(4) {
 		case 0:
 			s := randomHistogram(r)
-			blk.addHistogram(l, s)
+			blk.AddHistogram(l, s)
 			p.T, p.H, p.FH, p.ST = s.T, s.H, s.FH, s.ST
 		case 1:
 			e := exemplar.Exemplar{Labels: randomLabels(r), Value: randomValue(r), Ts: randomTime(r)}
-			blk.addExemplar(l, e)
+			blk.AddExemplar(l, e)
 			p.T, p.V, p.Exemplar = e.Ts, e.Value, e.Labels.String()
 		default:
 			s := telemetry.Sample{T: randomTime(r), V: randomValue(r)}
 			p.ST = int64(r.IntN(3)) * 1000
-			blk.addSample(l, s, p.ST)
+			blk.AddSample(l, s, p.ST)
 			p.T, p.V = s.T, s.V
 		}
-		if blk.kind == kindWrite1 {
+		if blk.Kind == KindWrite1 {
 			p.ST = 0
 		}
 		want = append(want, p)
 		if r.IntN(3) == 0 {
-			t.release(i) // numbers are given to others while the block is open
+			t.Release(i) // numbers are given to others while the block is open
 		}
 	}
 	return want
 }
 
 // recordOf commits blk and reads it back as a sender does.
-func recordOf(t *testing.T, blk *block) record {
+func recordOf(t *testing.T, blk *Block) Record {
 	t.Helper()
-	payload, _ := blk.compress(nil, nil)
-	rec, err := openRecord(queue.Entry{Record: queue.Record{
-		Kind: blk.kind, Items: uint32(blk.samples + blk.histograms), Payload: payload,
-		MinTime: blk.minTime, MaxTime: blk.maxTime,
+	payload, _ := blk.Compress(nil, nil)
+	rec, err := OpenRecord(queue.Entry{Record: queue.Record{
+		Kind: blk.Kind, Items: uint32(blk.Samples + blk.Histograms), Payload: payload,
+		MinTime: blk.MinTime, MaxTime: blk.MaxTime,
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(blk.counts, rec.counts, cmp.AllowUnexported(counts{})); diff != "" {
-		t.Errorf("counts (-block +record):\n%s", diff)
+	if diff := cmp.Diff(blk.Counts, rec.Counts, cmp.AllowUnexported(Counts{})); diff != "" {
+		t.Errorf("Counts (-block +Record):\n%s", diff)
 	}
 	return rec
 }
@@ -194,20 +185,39 @@ func samePoint(a, b sinktest.Point) bool {
 		(a.FH == nil || a.FH.Equals(b.FH) && a.FH.CounterResetHint == b.FH.CounterResetHint)
 }
 
+// decode1 and decode2 read with the libraries of Prometheus.
+func decode1(t *testing.T, raw []byte) []sinktest.Point {
+	t.Helper()
+	points, _, err := sinktest.Decode1(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return points
+}
+
+func decode2(t *testing.T, raw []byte) []sinktest.Point {
+	t.Helper()
+	points, err := sinktest.Decode2(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return points
+}
+
 // What the encoders write is what the libraries of Prometheus read.
 func TestEncodersAgreeWithPrometheus(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tab := newTable(1)
-		var blk1, blk2 block
+		tab := NewTable(1)
+		var blk1, blk2 Block
 		for range 3 { // blocks are used again
-			blk1.reset(kindWrite1, 0, 1)
-			blk2.reset(kindWrite2, 0, 1)
+			blk1.Reset(KindWrite1, 0, 1)
+			blk2.Reset(KindWrite2, 0, 1)
 			want := fill(r, tab, &blk1, 100)
-			got, _ := decode1(t, unsnappy(t, recordOf(t, &blk1).body))
+			got := decode1(t, unsnappy(t, recordOf(t, &blk1).Body))
 			samePoints(t, got, want)
 			want = fill(r, tab, &blk2, 100)
-			samePoints(t, decode2(t, unsnappy(t, recordOf(t, &blk2).body)), want)
+			samePoints(t, decode2(t, unsnappy(t, recordOf(t, &blk2).Body)), want)
 		}
 	}
 }
@@ -224,15 +234,15 @@ func unsnappy(t *testing.T, body []byte) []byte {
 // Snappy blocks behind each other are one that golang/snappy reads.
 func TestMergedBodiesDecode(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 0))
-	tab := newTable(1)
-	var recs []record
+	tab := NewTable(1)
+	var recs []Record
 	var want []sinktest.Point
 	for range 20 {
-		var blk block
-		blk.reset(kindWrite1, 0, 1)
+		var blk Block
+		blk.Reset(KindWrite1, 0, 1)
 		want = append(want, fill(r, tab, &blk, 1+r.IntN(300))...)
 		recs = append(recs, recordOf(t, &blk))
-		got, _ := decode1(t, unsnappy(t, newLoad(recs).body))
+		got := decode1(t, unsnappy(t, NewLoad(recs).Body))
 		samePoints(t, got, want)
 	}
 }
@@ -241,73 +251,73 @@ func TestMergedBodiesDecode(t *testing.T) {
 func TestDowngradeKeepsEverythingThatOneKnows(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		var blk block
-		blk.reset(kindWrite2, 0, 1)
-		want := fill(r, newTable(1), &blk, 100)
+		var blk Block
+		blk.Reset(KindWrite2, 0, 1)
+		want := fill(r, NewTable(1), &blk, 100)
 		for i := range want {
 			want[i].ST = 0
 		}
-		l, err := newLoad([]record{recordOf(t, &blk)}).downgraded()
+		l, err := NewLoad([]Record{recordOf(t, &blk)}).Downgraded()
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _ := decode1(t, unsnappy(t, l.body))
+		got := decode1(t, unsnappy(t, l.Body))
 		samePoints(t, got, want)
-		if l.counts != blk.counts {
-			t.Errorf("counts %+v; want %+v", l.counts, blk.counts)
+		if l.Counts != blk.Counts {
+			t.Errorf("Counts %+v; want %+v", l.Counts, blk.Counts)
 		}
 	}
 }
 
 // Halves of halves are all there is, in order.
 func TestHalvesAreTheWhole(t *testing.T) {
-	for _, kind := range []uint8{kindWrite1, kindWrite2} {
+	for _, kind := range []uint8{KindWrite1, KindWrite2} {
 		r := rand.New(rand.NewPCG(2, 0))
-		var blk block
-		blk.reset(kind, 0, 1)
-		want := fill(r, newTable(1), &blk, 77)
+		var blk Block
+		blk.Reset(kind, 0, 1)
+		want := fill(r, NewTable(1), &blk, 77)
 		var got []sinktest.Point
-		var walk func(l load)
-		walk = func(l load) {
-			a, b, ok, err := l.halves()
+		var walk func(l Load)
+		walk = func(l Load) {
+			a, b, ok, err := l.Halves()
 			if err != nil {
 				t.Fatal(err)
 			}
 			if ok {
-				if sum := a.counts.plus(b.counts); sum != l.counts {
-					t.Errorf("halves hold %+v; want %+v", sum, l.counts)
+				if sum := a.Counts.Plus(b.Counts); sum != l.Counts {
+					t.Errorf("halves hold %+v; want %+v", sum, l.Counts)
 				}
 				walk(a)
 				walk(b)
 				return
 			}
-			if l.items() != 1 {
-				t.Errorf("a leaf holds %d items", l.items())
+			if l.Items() != 1 {
+				t.Errorf("a leaf holds %d items", l.Items())
 			}
-			if kind == kindWrite1 {
-				points, _ := decode1(t, unsnappy(t, l.body))
+			if kind == KindWrite1 {
+				points := decode1(t, unsnappy(t, l.Body))
 				got = append(got, points...)
 			} else {
-				got = append(got, decode2(t, unsnappy(t, l.body))...)
+				got = append(got, decode2(t, unsnappy(t, l.Body))...)
 			}
 		}
-		walk(newLoad([]record{recordOf(t, &blk)}))
+		walk(NewLoad([]Record{recordOf(t, &blk)}))
 		samePoints(t, got, want)
 	}
 }
 
 func TestLabelsOfASeriesForTheLog(t *testing.T) {
-	for _, kind := range []uint8{kindWrite1, kindWrite2} {
-		tab := newTable(1)
-		var blk block
-		blk.reset(kind, 0, 1)
-		i, _, _ := tab.resolve([]telemetry.Labels{labels.FromStrings("__name__", "up", "job", "a\"b")}, nil)
-		blk.addSample(line{table: tab, pairs: tab.pairsLocked(i, 0)}, telemetry.Sample{}, 0)
-		l, err := newLoad([]record{recordOf(t, &blk)}).decoded()
+	for _, kind := range []uint8{KindWrite1, KindWrite2} {
+		tab := NewTable(1)
+		var blk Block
+		blk.Reset(kind, 0, 1)
+		i, _, _ := tab.Resolve([]telemetry.Labels{labels.FromStrings("__name__", "up", "job", "a\"b")}, nil)
+		blk.AddSample(Line{table: tab, pairs: tab.pairsLocked(i, 0)}, telemetry.Sample{}, 0)
+		l, err := NewLoad([]Record{recordOf(t, &blk)}).decoded()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := l.labelsOf(l.series[0]), `{__name__="up",job="a\"b"}`; got != want {
+		if got, want := l.LabelsOf(l.Series[0]), `{__name__="up",job="a\"b"}`; got != want {
 			t.Errorf("labels %s; want %s", got, want)
 		}
 	}
@@ -316,11 +326,11 @@ func TestLabelsOfASeriesForTheLog(t *testing.T) {
 // 2.0 wants each string once and the empty one first.
 func TestSymbolsAreUnique(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 0))
-	var blk block
-	blk.reset(kindWrite2, 0, 1)
-	fill(r, newTable(1), &blk, 500)
+	var blk Block
+	blk.Reset(KindWrite2, 0, 1)
+	fill(r, NewTable(1), &blk, 500)
 	var req writev2.Request
-	if err := req.Unmarshal(unsnappy(t, recordOf(t, &blk).body)); err != nil {
+	if err := req.Unmarshal(unsnappy(t, recordOf(t, &blk).Body)); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
@@ -336,33 +346,33 @@ func TestSymbolsAreUnique(t *testing.T) {
 }
 
 func TestYoungerDropsWhatIsOld(t *testing.T) {
-	tab := newTable(1)
-	i, _, _ := tab.resolve([]telemetry.Labels{labels.FromStrings("a", "b")}, nil)
-	rec := func(times ...int64) record {
-		var blk block
-		blk.reset(kindWrite1, 0, 1)
+	tab := NewTable(1)
+	i, _, _ := tab.Resolve([]telemetry.Labels{labels.FromStrings("a", "b")}, nil)
+	rec := func(times ...int64) Record {
+		var blk Block
+		blk.Reset(KindWrite1, 0, 1)
 		for _, at := range times {
-			blk.addSample(line{table: tab, pairs: tab.pairsLocked(i, 0)}, telemetry.Sample{T: at}, 0)
+			blk.AddSample(Line{table: tab, pairs: tab.pairsLocked(i, 0)}, telemetry.Sample{T: at}, 0)
 		}
 		return recordOf(t, &blk)
 	}
-	f := func(recs []record, cutoff int64, wantKept, wantOld int) {
+	f := func(recs []Record, cutoff int64, wantKept, wantOld int) {
 		t.Helper()
-		rest, old := newLoad(recs).younger(cutoff)
-		if rest.samples != wantKept || old.samples != wantOld {
-			t.Errorf("cutoff %d keeps %d, drops %d; want %d, %d", cutoff, rest.samples, old.samples, wantKept, wantOld)
+		rest, old := NewLoad(recs).Younger(cutoff)
+		if rest.Samples != wantKept || old.Samples != wantOld {
+			t.Errorf("cutoff %d keeps %d, drops %d; want %d, %d", cutoff, rest.Samples, old.Samples, wantKept, wantOld)
 		}
-		if rest.empty() != (wantKept == 0) {
-			t.Errorf("cutoff %d: empty is %v", cutoff, rest.empty())
+		if rest.Empty() != (wantKept == 0) {
+			t.Errorf("cutoff %d: empty is %v", cutoff, rest.Empty())
 		}
 	}
-	one := []record{rec(10, 20, 30)}
+	one := []Record{rec(10, 20, 30)}
 	f(one, 5, 3, 0)
 	f(one, 10, 3, 0)
 	f(one, 11, 2, 1)
 	f(one, 30, 1, 2)
 	f(one, 31, 0, 3)
-	two := []record{rec(10, 20), rec(30, 40)}
+	two := []Record{rec(10, 20), rec(30, 40)}
 	f(two, 25, 2, 2)
 	f(two, 15, 4, 0) // records that go together are looked into only as wholes
 	f(two, 99, 0, 4)
@@ -371,31 +381,31 @@ func TestYoungerDropsWhatIsOld(t *testing.T) {
 // Whatever is in a record, reading it neither panics nor hangs.
 func FuzzRecord(f *testing.F) {
 	r := rand.New(rand.NewPCG(4, 0))
-	for _, kind := range []uint8{kindWrite1, kindWrite2} {
-		var blk block
-		blk.reset(kind, 0, 1)
-		fill(r, newTable(1), &blk, 5)
-		payload, _ := blk.compress(nil, nil)
+	for _, kind := range []uint8{KindWrite1, KindWrite2} {
+		var blk Block
+		blk.Reset(kind, 0, 1)
+		fill(r, NewTable(1), &blk, 5)
+		payload, _ := blk.Compress(nil, nil)
 		f.Add(kind, payload)
 	}
 	f.Add(uint8(9), []byte{0xff, 0xff})
 	f.Fuzz(func(t *testing.T, kind uint8, payload []byte) {
-		rec, err := openRecord(queue.Entry{Record: queue.Record{Kind: kind, Payload: payload, Items: 10}})
+		rec, err := OpenRecord(queue.Entry{Record: queue.Record{Kind: kind, Payload: payload, Items: 10}})
 		if err != nil {
 			return
 		}
-		if n, _ := snappy.DecodedLen(rec.body); n > 1<<20 {
+		if n, _ := snappy.DecodedLen(rec.Body); n > 1<<20 {
 			return
 		}
-		l := newLoad([]record{rec, rec})
-		_, _, _, _ = l.halves()
-		single := newLoad([]record{rec})
-		single.younger(1 << 40)
-		if d, err := single.downgraded(); err == nil && len(d.series) > 0 {
-			d.labelsOf(d.series[0])
+		l := NewLoad([]Record{rec, rec})
+		_, _, _, _ = l.Halves()
+		single := NewLoad([]Record{rec})
+		single.Younger(1 << 40)
+		if d, err := single.Downgraded(); err == nil && len(d.Series) > 0 {
+			d.LabelsOf(d.Series[0])
 		}
 		if d, err := single.decoded(); err == nil {
-			d.halves()
+			d.Halves()
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package remote
+package wire
 
 import (
 	"encoding/binary"
@@ -12,128 +12,128 @@ import (
 	"github.com/divvy-collector/divvy/queue"
 )
 
-// A record is one record of the log on its way to the receiver.
-type record struct {
-	seq              uint64
-	kind             uint8
-	body             []byte // snappy block of a whole request
-	minTime, maxTime int64  // Unix ms
-	counts
+// A Record is one record of the log on its way to the receiver.
+type Record struct {
+	Seq              uint64
+	Kind             uint8
+	Body             []byte // snappy block of a whole request
+	MinTime, MaxTime int64  // Unix ms
+	Counts
 }
 
 // errForeign says that a record of the log is not one that this package wrote.
 var errForeign = errors.New("record has an unknown form")
 
-// openRecord reads the frame that appendPayload wrote.
-func openRecord(e queue.Entry) (record, error) {
-	r := record{seq: e.Seq, kind: e.Kind, minTime: e.MinTime, maxTime: e.MaxTime}
+// OpenRecord reads the frame that appendPayload wrote.
+func OpenRecord(e queue.Entry) (Record, error) {
+	r := Record{Seq: e.Seq, Kind: e.Kind, MinTime: e.MinTime, MaxTime: e.MaxTime}
 	b := e.Payload
-	for _, field := range []*int{&r.histograms, &r.exemplars, &r.metadata} {
+	for _, field := range []*int{&r.Histograms, &r.Exemplars, &r.Metadata} {
 		v, n := binary.Uvarint(b)
 		if n <= 0 || v > math.MaxInt32 {
-			return record{}, errForeign
+			return Record{}, errForeign
 		}
 		*field, b = int(v), b[n:]
 	}
-	if r.kind < kindWrite1 || r.kind > kindMetadata1 {
-		return record{}, errForeign
+	if r.Kind < KindWrite1 || r.Kind > KindMetadata1 {
+		return Record{}, errForeign
 	}
-	r.samples = max(0, int(e.Items)-r.histograms)
-	r.body = b
+	r.Samples = max(0, int(e.Items)-r.Histograms)
+	r.Body = b
 	return r, nil
 }
 
-// A load is what one request carries: whole records of one kind, or some of
+// A Load is what one request carries: whole records of one kind, or some of
 // the series of a single record.
-type load struct {
-	kind uint8
-	counts
-	recs   []record
-	series [][]byte // encoded TimeSeries, with tags; nil: all of recs
+type Load struct {
+	Kind uint8
+	Counts
+	Recs   []Record
+	Series [][]byte // encoded TimeSeries, with tags; nil: all of recs
 	sym    []byte   // encoded symbols of a 2.0 record, where series is set
-	body   []byte   // what is sent
+	Body   []byte   // what is sent
 }
 
-// newLoad merges records of one kind; those of 2.0 come one at a time.
-func newLoad(recs []record) load {
-	l := load{kind: recs[0].kind, recs: recs}
+// NewLoad merges records of one kind; those of 2.0 come one at a time.
+func NewLoad(recs []Record) Load {
+	l := Load{Kind: recs[0].Kind, Recs: recs}
 	for _, r := range recs {
-		l.counts = l.counts.plus(r.counts)
+		l.Counts = l.Counts.Plus(r.Counts)
 	}
-	l.body = mergeBodies(recs)
+	l.Body = mergeBodies(recs)
 	return l
 }
 
 // mergeBodies makes one snappy block of several without decoding them: a block
 // is the decoded length and then elements that refer backwards only, and
 // messages that follow each other are one message with all their fields.
-func mergeBodies(recs []record) []byte {
+func mergeBodies(recs []Record) []byte {
 	if len(recs) == 1 {
-		return recs[0].body
+		return recs[0].Body
 	}
 	total, size := uint64(0), binary.MaxVarintLen64
 	for _, r := range recs {
-		n, _ := binary.Uvarint(r.body)
+		n, _ := binary.Uvarint(r.Body)
 		total += n
-		size += len(r.body)
+		size += len(r.Body)
 	}
 	out := appendVarint(make([]byte, 0, size), total)
 	for _, r := range recs {
-		_, head := binary.Uvarint(r.body)
-		out = append(out, r.body[max(head, 0):]...)
+		_, head := binary.Uvarint(r.Body)
+		out = append(out, r.Body[max(head, 0):]...)
 	}
 	return out
 }
 
-// mergeable reports whether r may go into one request with first: the symbols
+// Mergeable reports whether r may go into one request with first: the symbols
 // of a 2.0 request are its own, and metadata is counted apart.
-func mergeable(first, r record) bool {
-	return first.kind == kindWrite1 && r.kind == kindWrite1
+func Mergeable(first, r Record) bool {
+	return first.Kind == KindWrite1 && r.Kind == KindWrite1
 }
 
 // ofSeries returns a load of some series of l, which was decoded.
-func (l load) ofSeries(series [][]byte) load {
-	out := load{kind: l.kind, recs: l.recs, series: series, sym: l.sym}
+func (l Load) ofSeries(series [][]byte) Load {
+	out := Load{Kind: l.Kind, Recs: l.Recs, Series: series, sym: l.sym}
 	request := append([]byte(nil), l.sym...)
 	for _, s := range series {
-		out.counts = out.counts.plus(countSeries(s, l.kind))
+		out.Counts = out.Counts.Plus(countSeries(s, l.Kind))
 		request = append(request, s...)
 	}
-	out.body = s2.EncodeSnappy(nil, request)
+	out.Body = s2.EncodeSnappy(nil, request)
 	return out
 }
 
 // decoded returns l as a list of series. l is one record.
-func (l load) decoded() (load, error) {
-	if l.series != nil {
+func (l Load) decoded() (Load, error) {
+	if l.Series != nil {
 		return l, nil
 	}
-	request, err := s2.Decode(nil, l.body)
+	request, err := s2.Decode(nil, l.Body)
 	if err != nil {
 		return l, fmt.Errorf("decode record: %w", err)
 	}
-	l.sym, l.series, err = cutRequest(request, l.kind)
+	l.sym, l.Series, err = cutRequest(request, l.Kind)
 	return l, err
 }
 
-// halves returns l as two loads, or false if it is a single series.
-func (l load) halves() (a, b load, ok bool, err error) {
-	if n := len(l.recs) / 2; n > 0 {
-		return newLoad(l.recs[:n]), newLoad(l.recs[n:]), true, nil
+// Halves returns l as two loads, or false if it is a single series.
+func (l Load) Halves() (a, b Load, ok bool, err error) {
+	if n := len(l.Recs) / 2; n > 0 {
+		return NewLoad(l.Recs[:n]), NewLoad(l.Recs[n:]), true, nil
 	}
 	l, err = l.decoded()
-	n := len(l.series) / 2
+	n := len(l.Series) / 2
 	if err != nil || n == 0 {
-		return load{}, load{}, false, err
+		return Load{}, Load{}, false, err
 	}
-	return l.ofSeries(l.series[:n]), l.ofSeries(l.series[n:]), true, nil
+	return l.ofSeries(l.Series[:n]), l.ofSeries(l.Series[n:]), true, nil
 }
 
 // cutRequest cuts a write request into the encoded symbols and the encoded
 // series, tags included.
 func cutRequest(request []byte, kind uint8) (sym []byte, series [][]byte, err error) {
 	seriesField := protowire.Number(1)
-	if kind == kindWrite2 {
+	if kind == KindWrite2 {
 		seriesField = 5
 	}
 	for len(request) > 0 {
@@ -144,7 +144,7 @@ func cutRequest(request []byte, kind uint8) (sym []byte, series [][]byte, err er
 		switch {
 		case num == seriesField:
 			series = append(series, request[:n:n])
-		case num == 4 && kind == kindWrite2:
+		case num == 4 && kind == KindWrite2:
 			sym = append(sym, request[:n]...)
 		}
 		request = request[n:]
@@ -182,23 +182,23 @@ func eachField(b []byte, f func(num protowire.Number, value []byte)) {
 // fieldsOf returns the numbers of samples, histograms and exemplars in a
 // TimeSeries.
 func fieldsOf(kind uint8) (samples, histograms, exemplars protowire.Number) {
-	if kind == kindWrite2 {
+	if kind == KindWrite2 {
 		return 2, 3, 4
 	}
 	return 2, 4, 3
 }
 
 // countSeries says what one encoded TimeSeries holds.
-func countSeries(b []byte, kind uint8) (c counts) {
+func countSeries(b []byte, kind uint8) (c Counts) {
 	samples, histograms, exemplars := fieldsOf(kind)
 	eachField(b, func(num protowire.Number, _ []byte) {
 		switch num {
 		case samples:
-			c.samples++
+			c.Samples++
 		case histograms:
-			c.histograms++
+			c.Histograms++
 		case exemplars:
-			c.exemplars++
+			c.Exemplars++
 		}
 	})
 	return c
@@ -242,52 +242,52 @@ func timeIn(msg []byte, at protowire.Number) (t int64) {
 	return t
 }
 
-// younger returns l without what is older than cutoff (Unix ms), and what that
+// Younger returns l without what is older than cutoff (Unix ms), and what that
 // was. Records go whole; only a record that is alone is looked into.
-func (l load) younger(cutoff int64) (rest load, old counts) {
-	if l.series == nil {
-		var keep []record
-		for _, r := range l.recs {
-			if r.maxTime < cutoff && r.kind != kindMetadata1 {
-				old = old.plus(r.counts)
+func (l Load) Younger(cutoff int64) (rest Load, old Counts) {
+	if l.Series == nil {
+		var keep []Record
+		for _, r := range l.Recs {
+			if r.MaxTime < cutoff && r.Kind != KindMetadata1 {
+				old = old.Plus(r.Counts)
 			} else {
 				keep = append(keep, r)
 			}
 		}
 		if len(keep) == 0 {
-			return load{}, old
+			return Load{}, old
 		}
-		if len(keep) < len(l.recs) {
-			return newLoad(keep), old
+		if len(keep) < len(l.Recs) {
+			return NewLoad(keep), old
 		}
-		if len(keep) > 1 || keep[0].minTime >= cutoff || l.kind == kindMetadata1 {
+		if len(keep) > 1 || keep[0].MinTime >= cutoff || l.Kind == KindMetadata1 {
 			return l, old
 		}
 	}
 	return l.youngerSeries(cutoff)
 }
 
-func (l load) youngerSeries(cutoff int64) (rest load, old counts) {
+func (l Load) youngerSeries(cutoff int64) (rest Load, old Counts) {
 	d, err := l.decoded()
 	if err != nil {
 		return l, old
 	}
 	var keep [][]byte
-	for _, s := range d.series {
-		if newestOf(s, l.kind) < cutoff {
-			old = old.plus(countSeries(s, l.kind))
+	for _, s := range d.Series {
+		if newestOf(s, l.Kind) < cutoff {
+			old = old.Plus(countSeries(s, l.Kind))
 		} else {
 			keep = append(keep, s)
 		}
 	}
 	switch len(keep) {
-	case len(d.series):
+	case len(d.Series):
 		return l, old
 	case 0:
-		return load{}, old
+		return Load{}, old
 	}
 	return d.ofSeries(keep), old
 }
 
-// empty reports whether there is nothing to send.
-func (l load) empty() bool { return l.body == nil }
+// Empty reports whether there is nothing to send.
+func (l Load) Empty() bool { return l.Body == nil }
