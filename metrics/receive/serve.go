@@ -20,6 +20,7 @@ type refusal struct {
 
 // Error returns the reason.
 func (r refusal) Error() string { return r.err.Error() }
+
 // Unwrap returns the reason, too.
 func (r refusal) Unwrap() error { return r.err }
 
