@@ -255,7 +255,7 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 	}
 	t.turns++
 	t.scraped = true
-	j := &job{set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, err: p.tooMany}
+	j := &job{set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, made: time.Now(), err: p.tooMany}
 	p.turnLocked(t, func() {
 		p.scrape(j)
 		p.mu.Lock()

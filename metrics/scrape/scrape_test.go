@@ -289,6 +289,27 @@ func TestSlowTargetDelaysNoOther(t *testing.T) {
 	})
 }
 
+// A scrape carries the time of its slot if it begins at once, else the time at
+// which it begins.
+func TestTimestampIsTheSlotUnlessLate(t *testing.T) {
+	slot := time.UnixMilli(1_000_000)
+	f := func(interval, late, waited, want time.Duration) {
+		t.Helper()
+		made := time.Now()
+		j := job{id: &identity{interval: interval}, slot: slot, late: late, made: made}
+		if got := j.timestamp(made.Add(waited)).Sub(slot); got != want {
+			t.Errorf("interval %s, late by %s and %s: stamped %s after the slot; want %s", interval, late, waited, got, want)
+		}
+	}
+	const ms = time.Millisecond
+	f(10*time.Second, 0, 0, 0)
+	f(10*time.Second, ms, ms, 0)
+	f(10*time.Second, 2*ms, ms, 3*ms)
+	f(10*time.Second, 0, 700*ms, 700*ms)
+	f(100*ms, ms, 0, 0)
+	f(100*ms, 2*ms, 0, 2*ms)
+}
+
 func TestStatusSaysWhatHappened(t *testing.T) {
 	run(t, plain(), func(r *rig) {
 		status := func() TargetStatus { return r.pool.Targets()[0] }
