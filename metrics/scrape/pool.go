@@ -85,6 +85,9 @@ func (p *Pool) Update(cfg Config) error {
 	if set.client != before.client {
 		before.client.CloseIdleConnections()
 	}
+	if cfg.JobName != before.cfg.JobName {
+		m.forgetJob(before.cfg.JobName)
+	}
 	if set.failures != before.failures {
 		before.failures.close()
 	}

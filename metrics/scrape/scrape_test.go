@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/cell"
@@ -118,6 +119,11 @@ func TestNewConfigurationEndsTheOldSeries(t *testing.T) {
 			if strings.Contains(l, `job="other"`) {
 				ups++
 			}
+		}
+		jobs := make(chan prometheus.Metric, 10)
+		r.pool.set.metrics.poolTargets.Collect(jobs)
+		if len(jobs) != 1 {
+			t.Errorf("%d jobs in the metrics; want 1", len(jobs))
 		}
 		if stale != 1+basicReports || ups != 1+basicReports {
 			t.Errorf("%d old series ended, %d new ones came; want %d each: %v", stale, ups, 1+basicReports, b.lines)
