@@ -145,6 +145,7 @@ func setHeaders(h http.Header, kind uint8, attempt int) {
 	}
 }
 
+// userAgent names divvy and its version, as linked into the binary.
 func userAgent() string {
 	if version.Version == "" {
 		return "divvy/devel"

@@ -18,7 +18,8 @@ type work struct {
 }
 
 // commit writes everything that was appended before to the log, with one
-// Append. What the log refuses is kept for the next commit.
+// Append. What the log refuses is kept for the next commit. The wait for the
+// token is a wait for the disk, so it can be cancelled, unlike that for a lock.
 func (e *endpoint) commit(ctx context.Context) error {
 	select {
 	case <-e.opened:
@@ -64,6 +65,7 @@ func (w *work) commit(e *endpoint) error {
 	return nil
 }
 
+// itemsOf returns the number of samples and histograms in recs.
 func itemsOf(recs []queue.Record) (n int) {
 	for _, r := range recs {
 		n += int(r.Items)

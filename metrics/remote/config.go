@@ -157,6 +157,8 @@ func (e Endpoint) redacted() string {
 	return u.Redacted()
 }
 
+// validate reports what is wrong with e, each in the words of the
+// configuration: the names are those of the arguments.
 func (e Endpoint) validate() (errs []error) {
 	e = e.withDefaults()
 	wrong := func(format string, args ...any) {

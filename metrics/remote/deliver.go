@@ -70,6 +70,7 @@ func (e *endpoint) degrade(r reply) {
 	}
 }
 
+// accepted counts what the receiver has taken, and ends a streak of failures.
 func (e *endpoint) accepted(l wire.Load, r reply) {
 	e.busy.Add(int64(r.took))
 	e.metrics.sent(l, r)

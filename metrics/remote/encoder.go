@@ -19,6 +19,7 @@ type encoder struct {
 	before  int         // size of block when the encoder began with it
 }
 
+// newEncoder returns an encoder for one batch.
 func newEncoder(e *endpoint, st *state, set *settings, lane int) encoder {
 	c := encoder{e: e, st: st, set: set, lane: lane}
 	c.variant, c.known = st.current.of[e]
@@ -42,6 +43,8 @@ func (c *encoder) addLocked(b *telemetry.Batch) {
 	c.settle()
 }
 
+// addHistogramsLocked encodes native histograms, or counts them as dropped
+// where the endpoint wants none.
 func (c *encoder) addHistogramsLocked(list []telemetry.HistogramSample) {
 	if !c.set.NativeHistograms {
 		c.e.metrics.skippedHistograms.Add(float64(len(list)))
@@ -54,6 +57,7 @@ func (c *encoder) addHistogramsLocked(list []telemetry.HistogramSample) {
 	}
 }
 
+// addExemplarsLocked does the same for exemplars.
 func (c *encoder) addExemplarsLocked(list []telemetry.ExemplarSample) {
 	if !c.set.Exemplars {
 		c.e.metrics.skippedExemplars.Add(float64(len(list)))

@@ -22,6 +22,18 @@ type settings struct {
 // An endpoint is one receiver with its log.
 //
 //	append ─► open blocks ─► commit ─► log ─► dispatch ─► lanes ─► deliver
+//
+// Any goroutine may call append and commit. run starts the others: one that
+// commits, one that keeps the log, one that dispatches, and one for each lane
+// that has something to send.
+//
+// Order is kept link by link: blocks of a lane are sealed in the order in which
+// they were filled, whoever has the token commits them in that order, the log
+// hands records out in the order in which it got them, and a lane has one
+// request on its way at a time.
+//
+// Invariant: a field below mu is read and written with mu held; mu is never
+// held over compression, disk or network.
 type endpoint struct {
 	key      string
 	dir      string
@@ -64,6 +76,8 @@ const (
 // errBusy says that the disk, or a log that cannot be opened, is behind.
 var errBusy = errors.New("too many samples wait for the disk")
 
+// newEndpoint returns an endpoint that takes samples and does not send yet.
+// configure must follow.
 func newEndpoint(cfg *Config, s *settings) *endpoint {
 	e := &endpoint{
 		key:        s.key(),
@@ -93,6 +107,8 @@ func (e *endpoint) configure(s *settings) {
 	e.setLanes(max(s.Queue.MinLanes, min(e.laneCount(), s.Queue.MaxLanes)))
 }
 
+// laneCount returns the number of lanes that samples are written for now.
+// Delivery may still be at records of another number.
 func (e *endpoint) laneCount() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

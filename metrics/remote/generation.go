@@ -21,6 +21,8 @@ type generation struct {
 	table    *wire.Table
 }
 
+// newGeneration returns the generation that the settings of endpoints ask for,
+// without any series.
 func newGeneration(external labels.Labels, endpoints []*endpoint) *generation {
 	g := &generation{
 		id:       telemetry.NewSinkID(),

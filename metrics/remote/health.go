@@ -58,6 +58,7 @@ func (f *failing) restart() {
 	f.streak = 0
 }
 
+// times returns the length of the streak; 0: the receiver takes samples.
 func (f *failing) times() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,6 +99,7 @@ type tally struct {
 	last time.Time
 }
 
+// mayLog reports whether it is time for another line, and takes it.
 func (t *tally) mayLog(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -19,6 +19,7 @@ type lane struct {
 	drawn  chan struct{} // signal to put: there is room again
 }
 
+// newLane returns a lane in which nothing waits.
 func newLane() *lane {
 	return &lane{filled: make(chan struct{}, 1), drawn: make(chan struct{}, 1)}
 }
@@ -45,6 +46,8 @@ func (ln *lane) put(ctx context.Context, r wire.Record, capacity int) bool {
 	return true
 }
 
+// tryPut adds r unless capacity items wait already. A single record of more
+// than that is taken where nothing waits.
 func (ln *lane) tryPut(r wire.Record, capacity int) bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -84,6 +87,7 @@ func (ln *lane) take(ctx context.Context, limit int) []wire.Record {
 	}
 }
 
+// tryTake returns what take does, or nothing if nothing waits.
 func (ln *lane) tryTake(limit int) (recs []wire.Record, ended bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()

@@ -32,6 +32,8 @@ type metrics struct {
 
 const storage = "prometheus_remote_storage_"
 
+// newMetrics returns the metrics of e, not registered yet. Their labels are the
+// ones that Prometheus has: remote_name and url.
 func newMetrics(e *endpoint, s *settings) *metrics {
 	m := &metrics{}
 	if e.cfg.Registry != nil {
@@ -45,28 +47,33 @@ func newMetrics(e *endpoint, s *settings) *metrics {
 	return m
 }
 
+// counter makes a counter that register registers; so do the next ones.
 func (m *metrics) counter(name, help string) prometheus.Counter {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	m.all = append(m.all, c)
 	return c
 }
 
+// counters makes a counter for each reason.
 func (m *metrics) counters(name, help string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"reason"})
 	m.all = append(m.all, c)
 	return c
 }
 
+// gauge makes a gauge.
 func (m *metrics) gauge(name, help string) prometheus.Gauge {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	m.all = append(m.all, g)
 	return g
 }
 
+// watch makes a gauge that is read when it is scraped.
 func (m *metrics) watch(name, help string, f func() float64) {
 	m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 }
 
+// count makes a counter that is read when it is scraped.
 func (m *metrics) count(name, help string, f func() float64) {
 	m.all = append(m.all, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
 }
@@ -195,6 +202,7 @@ func (m *metrics) sent(l wire.Load, r reply) {
 	}
 }
 
+// retried counts what is to be sent once more.
 func (m *metrics) retried(c wire.Counts) {
 	m.samplesRetried.Add(float64(c.Samples))
 	m.exemplarsRetried.Add(float64(c.Exemplars))
@@ -211,6 +219,7 @@ func (m *metrics) failed(c wire.Counts, reason string) {
 	m.refused.WithLabelValues(reason).Add(float64(c.Samples + c.Histograms))
 }
 
+// dropped counts what is not sent at all.
 func (m *metrics) dropped(reason string, c wire.Counts) {
 	if c == (wire.Counts{}) {
 		return

@@ -12,7 +12,12 @@ import (
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
-// run opens the log and sends what is in it and what comes, until ctx is done;
+// run is the life of an endpoint:
+//
+//	open the log ─► commit, send, watch the clock … ctx is done
+//	             ─► drain ─► refuse what comes ─► commit ─► close the log
+//
+// It opens the log and sends what is in it and what comes, until ctx is done;
 // then it drains. families is asked for the metadata to send.
 func (e *endpoint) run(ctx context.Context, families func() []telemetry.Metadata) {
 	if !e.openQueue(ctx) {

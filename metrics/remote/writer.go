@@ -101,6 +101,7 @@ type identity struct {
 	maxBytes int64
 }
 
+// identity returns that of e.
 func (e Endpoint) identity() identity { return identity{e.key(), e.URL, e.MaxBytes} }
 
 // known returns the endpoints that there are.
@@ -233,6 +234,7 @@ func (st *state) rlock() {
 	}
 }
 
+// runlock undoes rlock.
 func (st *state) runlock() {
 	st.current.table.RUnlock()
 	for _, g := range st.older {

@@ -15,6 +15,7 @@ type writerMetrics struct {
 	appended, exemplars, updates prometheus.Counter
 }
 
+// newWriterMetrics returns the metrics of w, not registered yet.
 func newWriterMetrics(w *Writer) *writerMetrics {
 	m := &writerMetrics{}
 	const wal = "prometheus_remote_write_wal_"
@@ -44,6 +45,7 @@ func newWriterMetrics(w *Writer) *writerMetrics {
 	return m
 }
 
+// register adds them to a registry; nil is none.
 func (m *writerMetrics) register(registry prometheus.Registerer) {
 	if registry == nil {
 		return
@@ -60,6 +62,7 @@ type highWater struct {
 	gauge prometheus.Gauge // in seconds
 }
 
+// newHighWater returns a mark at zero that g shows.
 func newHighWater(g prometheus.Gauge) *highWater { return &highWater{gauge: g} }
 
 // raise lifts the mark to t, if that is higher.

@@ -18,7 +18,16 @@ const (
 )
 
 // A Block is one record of the log while it is being built: an encoded write
-// request of one lane. Its series are appended as they come, one per sample.
+// request of one lane. Its series are appended as they come, one per sample:
+//
+//	1.0:  | series | series | …                     each with its labels in full
+//	2.0:  | symbols … | series | series | …         each with references to symbols
+//
+//	series 1.0:  | 0x0A | length | Label … | Sample, Histogram or Exemplar |
+//	series 2.0:  | 0x2A | length | references | the same | Metadata |
+//
+// Receivers take several series with equal labels in one request as well as
+// one series with several samples. One goroutine at a time may use a Block.
 type Block struct {
 	Kind   uint8
 	Lane   uint16
@@ -95,6 +104,8 @@ func (b *Block) open(l Line) (at int) {
 	return at
 }
 
+// open2 is open for 2.0: the labels are packed references to symbols, name and
+// value in turn.
 func (b *Block) open2(l Line) (at int) {
 	out, at := begin(b.series, tag(5, wireBytes), 2)
 	out, refs := begin(out, tag(1, wireBytes), 1)
@@ -172,6 +183,7 @@ func (b *Block) AddExemplar(l Line, e exemplar.Exemplar) {
 	b.close(at, l, e.Ts)
 }
 
+// appendExemplar1 appends an exemplar with its labels spelled out.
 func (b *Block) appendExemplar1(e exemplar.Exemplar) {
 	out, body := begin(b.series, tag(3, wireBytes), 2)
 	e.Labels.Range(func(l label) {
@@ -183,6 +195,7 @@ func (b *Block) appendExemplar1(e exemplar.Exemplar) {
 	b.series = end(appendExemplarValue(out, e), body, 2)
 }
 
+// appendExemplar2 appends an exemplar whose labels are references to symbols.
 func (b *Block) appendExemplar2(e exemplar.Exemplar) {
 	out, body := begin(b.series, tag(4, wireBytes), 2)
 	out, refs := begin(out, tag(1, wireBytes), 1)
@@ -194,6 +207,7 @@ func (b *Block) appendExemplar2(e exemplar.Exemplar) {
 	b.series = end(appendExemplarValue(out, e), body, 2)
 }
 
+// appendExemplarValue appends what both versions have in common.
 func appendExemplarValue(b []byte, e exemplar.Exemplar) []byte {
 	b = appendDouble(append(b, tag(2, wireFixed)), e.Value)
 	return appendVarint(append(b, tag(3, wireVarint)), uint64(e.Ts))

@@ -83,6 +83,7 @@ func appendLabels1(out, refs []byte, strs []string) ([]byte, error) {
 	return out, nil
 }
 
+// appendMessage appends msg as a field.
 func appendMessage(out []byte, field byte, msg []byte) []byte {
 	out = appendVarint(append(out, tag(field, wireBytes)), uint64(len(msg)))
 	return append(out, msg...)

@@ -32,6 +32,8 @@ func (f *families) replace(old uint32, md telemetry.Metadata) uint32 {
 	return n
 }
 
+// add gives md a number without users. The strings are copied: those of md may
+// be part of a whole scrape.
 func (f *families) add(md telemetry.Metadata) uint32 {
 	if f.byKey == nil {
 		f.byKey = map[telemetry.Metadata]uint32{}

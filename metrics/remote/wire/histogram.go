@@ -47,6 +47,7 @@ func appendFloatHistogram(b []byte, h *histogram.FloatHistogram) []byte {
 	return appendVarint(append(b, tag(14, wireVarint)), uint64(h.CounterResetHint))
 }
 
+// customValues returns the bounds of custom buckets, upper ends ascending.
 func customValues(s telemetry.HistogramSample) []float64 {
 	if s.H != nil {
 		return s.H.CustomValues
@@ -68,6 +69,7 @@ func appendCustom(b []byte, list []float64) []byte {
 	return b
 }
 
+// appendSpans appends runs of buckets: the gap to the run before, and how many.
 func appendSpans(b []byte, field byte, spans []histogram.Span) []byte {
 	for _, s := range spans {
 		var at int
@@ -79,6 +81,7 @@ func appendSpans(b []byte, field byte, spans []histogram.Span) []byte {
 	return b
 }
 
+// appendDeltas appends the counts of buckets, each less the one before, packed.
 func appendDeltas(b []byte, field byte, list []int64) []byte {
 	if len(list) == 0 {
 		return b
@@ -90,6 +93,7 @@ func appendDeltas(b []byte, field byte, list []int64) []byte {
 	return end(b, at, 1)
 }
 
+// appendDoubles appends a packed list of floats behind a one-byte tag.
 func appendDoubles(b []byte, tag byte, list []float64) []byte {
 	if len(list) == 0 {
 		return b

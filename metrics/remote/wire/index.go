@@ -41,6 +41,7 @@ func (x *index) add(hash uint64, n uint32, hashOf func(n uint32) uint64) {
 	x.put(hash, n)
 }
 
+// put stores n in the first slot that is free. There is one.
 func (x *index) put(hash uint64, n uint32) {
 	mask := uint64(len(x.slots) - 1)
 	i := hash & mask

@@ -267,6 +267,8 @@ func (l Load) Younger(cutoff int64) (rest Load, old Counts) {
 	return l.youngerSeries(cutoff)
 }
 
+// youngerSeries is Younger for one record or part of one, series by series. A
+// record that cannot be decoded is left to the receiver.
 func (l Load) youngerSeries(cutoff int64) (rest Load, old Counts) {
 	d, err := l.decoded()
 	if err != nil {

@@ -27,6 +27,8 @@ type pairs struct {
 	garbage int // bytes of labels without users
 }
 
+// newPairs returns an empty table. The hash has a random key, so that nobody
+// can choose labels that collide.
 func newPairs() pairs { return pairs{seed: maphash.MakeSeed()} }
 
 // encoded returns the bytes of p.
@@ -77,6 +79,7 @@ func (t *pairs) intern(name, value string) pair {
 	return p
 }
 
+// hashOf returns the hash of what p stands for.
 func (t *pairs) hashOf(p pair) uint64 { return maphash.Bytes(t.seed, t.encoded(p)) }
 
 // slot returns an unused number.

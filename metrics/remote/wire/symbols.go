@@ -18,12 +18,14 @@ type symbols struct {
 	reuse int    // state of that table's numbers
 }
 
+// newSymbols returns a table with the empty string alone.
 func newSymbols() *symbols {
 	s := &symbols{seed: maphash.MakeSeed()}
 	s.reset()
 	return s
 }
 
+// reset makes it so again and keeps the memory.
 func (s *symbols) reset() {
 	s.bytes, s.at = append(s.bytes[:0], tag(4, wireBytes), 0), append(s.at[:0], 0)
 	s.index.reset()
@@ -87,6 +89,7 @@ type pairCache struct {
 	used  int
 }
 
+// find returns the two references of a key.
 func (c *pairCache) find(key uint64) (refs uint64, ok bool) {
 	if len(c.slots) == 0 {
 		return 0, false
@@ -100,6 +103,7 @@ func (c *pairCache) find(key uint64) (refs uint64, ok bool) {
 	return 0, false
 }
 
+// add stores a key that is not there yet. The table stays at most half full.
 func (c *pairCache) add(key, refs uint64) {
 	if 2*(c.used+1) > len(c.slots) {
 		old := c.slots
@@ -119,6 +123,7 @@ func (c *pairCache) add(key, refs uint64) {
 	c.used++
 }
 
+// reset empties the table and keeps its memory.
 func (c *pairCache) reset() {
 	clear(c.slots)
 	c.used = 0

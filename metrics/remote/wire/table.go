@@ -124,6 +124,7 @@ func (t *Table) record(i uint32) []byte {
 	return b[n : n+int(size)]
 }
 
+// hashOf returns the hash of the record of entry i.
 func (t *Table) hashOf(i uint32) uint64 { return maphash.Bytes(t.pairs.seed, t.record(i)) }
 
 // Release gives up one hold on series n. It reports whether that was the last.
