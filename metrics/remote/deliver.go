@@ -73,6 +73,7 @@ func (e *endpoint) degrade(r reply) {
 // accepted counts what the receiver has taken, and ends a streak of failures.
 func (e *endpoint) accepted(l wire.Load, r reply) {
 	e.busy.Add(int64(r.took))
+	e.delivered.Add(int64(l.Samples + l.Histograms))
 	e.metrics.sent(l, r)
 	if e.failing.clear() {
 		e.log.Info("the receiver takes samples again")
@@ -82,26 +83,33 @@ func (e *endpoint) accepted(l wire.Load, r reply) {
 // errGivenUp says that draining has stopped early.
 var errGivenUp = errors.New("the receiver keeps failing while the rest is delivered")
 
-// maxDrainFailures is how often in a row a receiver may fail while draining.
-const maxDrainFailures = 3
+// A receiver that has failed this often in a row and for so long is given up
+// while draining: it may be the one that is restarted together with us.
+const (
+	maxDrainFailures = 3
+	drainPatience    = 3 * time.Second
+)
 
 // pause waits before the next attempt. When draining begins, the next attempt
-// is made at once.
+// is made at once, unless the receiver has asked for the wait.
 func (e *endpoint) pause(ctx context.Context, l wire.Load, r reply, attempt int) error {
 	e.metrics.retried(l.Counts)
-	n, tell := e.failing.add(r)
+	streak, lasting, tell := e.failing.add(r)
 	if tell {
 		e.log.Warn("the receiver fails; samples are kept and sent again", "reason", r.reason())
 	}
 	ending := e.ending
 	select {
 	case <-ending:
-		if n >= maxDrainFailures {
+		if streak >= maxDrainFailures && lasting >= drainPatience {
 			signal(e.quit)
 			return errGivenUp
 		}
-		ending, attempt = nil, n-1
+		ending, attempt = nil, streak-1
 	default:
+	}
+	if r.retryAfter > 0 {
+		ending = nil
 	}
 	wait := time.NewTimer(backoff(e.settings.Load().Queue, attempt, r.retryAfter))
 	defer wait.Stop()

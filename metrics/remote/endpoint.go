@@ -45,14 +45,16 @@ type endpoint struct {
 	opened chan struct{} // closed once queue is set
 	queue  *queue.Log
 
-	kick    chan struct{} // signal: there is something to commit
-	acked   chan struct{} // signal: the receiver has something more
-	ending  chan struct{} // closed when run begins to drain
-	quit    chan struct{} // signal: draining is of no use
-	failing failing
-	tally   tally
-	plain   atomic.Bool // the receiver does not understand 2.0
-	busy    atomic.Int64
+	kick      chan struct{} // signal: there is something to commit
+	acked     chan struct{} // signal: the receiver has something more
+	ending    chan struct{} // closed when run begins to drain
+	quit      chan struct{} // signal: draining is of no use
+	failing   failing
+	tally     tally
+	plain     atomic.Bool  // the receiver does not understand 2.0
+	busy      atomic.Int64 // nanoseconds that senders spent on requests that were taken, since the last look
+	delivered atomic.Int64 // samples that were taken since the last look
+	senders   atomic.Int64 // lanes that are being delivered
 
 	committing chan struct{} // holds one token: who has it commits
 	work       work          // of who has the token

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/divvy-collector/divvy/metrics/remote/wire"
@@ -107,23 +108,31 @@ func (ln *lane) tryTake(limit int) (recs []wire.Record, ended bool) {
 
 // A pace is what the number of lanes is decided from, taken every paceEvery.
 type pace struct {
-	lanes, min, max int
+	lanes, min, max int     // lanes that samples are written for, and its bounds
+	senders         int     // lanes that are being delivered; they lag behind a change
 	backlog, before int64   // samples that wait, now and at the last look
+	delivered       int64   // samples since the last look
 	capacity        int64   // samples that one lane reads ahead
 	busy            float64 // part of the time that the senders spent sending, 0 to 1
 	failing         bool    // the last request failed
 }
 
+// headroom is how much faster than what comes the senders are to be, so that a
+// backlog gets smaller.
+const headroom = 1.25
+
 // nextLanes returns the number of lanes to write from now on. More senders
-// help where those there are have no time left and yet the backlog grows;
-// a receiver that fails is not asked by more of them. Fewer do where they
-// idle: every lane has blocks of its own, and small blocks compress badly.
+// help where those there are have no time left and yet the backlog grows: then
+// it is as many as what comes needs at the rate of each. A receiver that fails
+// is not asked by more of them. Fewer do where they idle: every lane has blocks
+// of its own, and small blocks compress badly.
 func nextLanes(p pace) int {
 	n := p.lanes
 	switch {
 	case p.failing:
-	case p.busy > 0.8 && p.backlog > p.capacity && p.backlog >= p.before:
-		n *= 2
+	case p.busy > 0.8 && p.backlog > p.capacity && p.backlog >= p.before && p.delivered > 0:
+		came := p.backlog - p.before + p.delivered
+		n = max(n, int(math.Ceil(headroom*float64(p.senders)*float64(came)/float64(p.delivered))))
 	case p.busy < 0.2 && p.backlog < p.capacity:
 		n /= 2
 	}

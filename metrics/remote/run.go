@@ -114,15 +114,18 @@ func (e *endpoint) keepTime(ctx context.Context, families func() []telemetry.Met
 func (e *endpoint) setPace(before int64) (backlog int64) {
 	set, lanes := e.settings.Load(), e.laneCount()
 	backlog = e.queue.Stats().Items
+	senders := max(1, int(e.senders.Load()))
 	desired := nextLanes(pace{
-		lanes:    lanes,
-		min:      set.Queue.MinLanes,
-		max:      set.Queue.MaxLanes,
-		backlog:  backlog,
-		before:   before,
-		capacity: int64(set.Queue.Capacity),
-		busy:     float64(e.busy.Swap(0)) / float64(paceEvery) / float64(lanes),
-		failing:  e.failing.times() > 0,
+		lanes:     lanes,
+		min:       set.Queue.MinLanes,
+		max:       set.Queue.MaxLanes,
+		senders:   senders,
+		backlog:   backlog,
+		before:    before,
+		delivered: e.delivered.Swap(0),
+		capacity:  int64(set.Queue.Capacity),
+		busy:      float64(e.busy.Swap(0)) / float64(paceEvery) / float64(senders),
+		failing:   e.failing.times() > 0,
 	})
 	e.metrics.desired.Set(float64(desired))
 	e.setLanes(desired)
@@ -130,7 +133,7 @@ func (e *endpoint) setPace(before int64) (backlog int64) {
 }
 
 // drain commits and waits until everything is delivered, for Config.Drain at
-// most and not beyond the receiver's third failure in a row.
+// most, and not while the receiver does nothing but fail.
 func (e *endpoint) drain() {
 	e.failing.restart()
 	deadline := time.After(e.cfg.Drain)
@@ -199,6 +202,7 @@ func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bo
 			}
 		}
 	}()
+	e.senders.Store(int64(first.lanes))
 	e.metrics.lanes.Set(float64(first.lanes))
 	for a := first; a.lanes == first.lanes; {
 		ln := lanes[a.lane]
