@@ -27,8 +27,10 @@ func TestHostileTargetsHarmNobody(t *testing.T) {
 	d := w.newDivvy()
 	d.start()
 	w.wait(10 * time.Second)
-	if most := d.highWater(); most > 300 {
-		t.Errorf("memory rose to %d MiB", most)
+	most := d.highWater()
+	t.Logf("memory rose to %d MiB", most)
+	if most > 300 && !*racy { // the race detector multiplies it
+		t.Error("that is too much")
 	}
 	d.stop()
 	w.complete(100)

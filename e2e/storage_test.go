@@ -104,7 +104,7 @@ func TestStorageIsNotShared(t *testing.T) {
 	}
 	w.answered(10)
 	d.stop()
-	w.complete(15)
+	w.complete(10)
 }
 
 // Bytes of the log that were overwritten by hand cost the records they are in.

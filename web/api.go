@@ -43,7 +43,8 @@ type healthJSON struct {
 	UpdatedTime time.Time `json:"updatedTime"`
 }
 
-// summary returns s without its arguments and what it has made of them.
+// summary returns s without its arguments and what it has made of them: a list
+// of a thousand components is asked for often.
 func summary(s pipeline.ComponentState) componentJSON {
 	list := func(ids []string) []string { return append([]string{}, ids...) }
 	return componentJSON{
@@ -143,7 +144,7 @@ type peerJSON struct {
 	State  string `json:"state"`
 }
 
-// peers returns the nodes by name.
+// peers returns the nodes by name. Only of this one the address is known here.
 func peers(cfg Config) []peerJSON {
 	out := []peerJSON{}
 	for _, m := range cfg.View.Load().Members() {
@@ -177,7 +178,9 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_, _ = w.Write(hidePasswords(text))
 }
 
-// healthy answers whether the components of the root do their work.
+// healthy answers whether the components of the root do their work: 200, or 500
+// with the IDs of those that do not. Components inside modules do not count, nor
+// do those that have ended: probes of other collectors see it the same way.
 func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
 	var sick []string
 	for _, c := range sorted(s.cfg.Pipeline) {

@@ -18,6 +18,10 @@ import (
 
 // A Listener accepts connections from the network and from this process, under
 // settings that Apply replaces. Any number of goroutines may use it.
+//
+// Whether a connection speaks TLS is decided when it is accepted, whether a
+// request needs a password when it is made. So turning TLS on does not close the
+// port, and a new password counts at once, on old connections too.
 type Listener struct {
 	public net.Listener
 	memory *memoryListener
@@ -25,9 +29,10 @@ type Listener struct {
 	access atomic.Pointer[access]
 }
 
-// access is what the http block says, ready to use.
+// access is what the http block says, ready to use. It is replaced, never
+// changed.
 type access struct {
-	opts   Options
+	opts   Options     // as applied, for Refresh
 	tls    *tls.Config // nil: plain HTTP
 	basic  *BasicOptions
 	filter *FilterOptions // nil: everything needs authentication
@@ -106,6 +111,8 @@ func (p publicListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if cfg := p.access.Load().tls; cfg != nil {
+		// The handshake happens with the first read, in the goroutine of the
+		// connection: a client that is slow at it keeps nobody waiting.
 		return tls.Server(conn, cfg), nil
 	}
 	return conn, nil
@@ -148,7 +155,10 @@ func sameText(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// guards reports whether urlPath needs authentication.
+// guards reports whether urlPath needs authentication. The path is cleaned
+// first, because the routes see it that way: /x/../metrics is /metrics. Where a
+// path and its parent differ, as with the prefix "/-/" and the path "/-", it is
+// taken to be inside.
 func (f *FilterOptions) guards(urlPath string) bool {
 	if f == nil {
 		return true
@@ -162,7 +172,8 @@ func (f *FilterOptions) guards(urlPath string) bool {
 	return !f.AuthenticateMatching
 }
 
-// A memoryListener hands the far end of every dialled pipe to Accept.
+// A memoryListener hands the far end of every dialled pipe to Accept. It has no
+// backlog: a dial waits for Accept, and a write for a read.
 type memoryListener struct {
 	addr  memoryAddr
 	conns chan net.Conn

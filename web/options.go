@@ -14,6 +14,14 @@ import (
 
 // Options are the arguments of the http block. The zero value is plain HTTP for
 // everybody.
+//
+//	http {
+//	  tls { cert_file = "…"  key_file = "…" }
+//	  auth {
+//	    basic  { username = "…"  password = "…" }
+//	    filter { paths = ["/metrics"] }
+//	  }
+//	}
 type Options struct {
 	Auth *AuthOptions `alloy:"auth,block,optional"`
 	TLS  *TLSOptions  `alloy:"tls,block,optional"`
@@ -42,7 +50,10 @@ type FilterOptions struct {
 func (f *FilterOptions) SetToDefault() { *f = FilterOptions{AuthenticateMatching: true} }
 
 // TLSOptions are the certificate of this server and what it asks of clients.
-// Files are read when the options are applied, again at every reload.
+// Files are read when the options are applied, again at every reload. Certificate
+// and key are given as text or as a file, one of the two; so are the authorities
+// that clients' certificates must come from. Without min_version it is TLS12;
+// lists that are empty leave the choice to the TLS library.
 type TLSOptions struct {
 	CertPEM          string             `alloy:"cert_pem,attr,optional"`
 	CertFile         string             `alloy:"cert_file,attr,optional"`
@@ -105,7 +116,8 @@ func (t *TLSOptions) validate() error {
 	return errors.Join(append(errs, err)...)
 }
 
-// policy returns everything of the TLS configuration that needs no file.
+// policy returns everything of the TLS configuration that needs no file, and all
+// that is wrong with it. Validate and config both call it, so that they agree.
 func (t *TLSOptions) policy() (*tls.Config, error) {
 	var errs []error
 	cfg := &tls.Config{NextProtos: []string{"h2", "http/1.1"}}
@@ -198,6 +210,8 @@ func clientAuthTypes() map[string]tls.ClientAuthType {
 	}
 }
 
+// cipherSuites are those that the TLS library holds to be secure. Which of them
+// is used with TLS13 cannot be configured.
 func cipherSuites() map[string]uint16 {
 	known := map[string]uint16{}
 	for _, suite := range tls.CipherSuites() {

@@ -35,7 +35,8 @@ func hidePasswords(text []byte) []byte {
 	return urlPassword.ReplaceAll(text, []byte("${1}:"+redacted+"@"))
 }
 
-// secretName matches names whose values are secret whatever their type.
+// secretName is a second net below the types: an argument that ought to be of a
+// secret type and is not. It matches names whose values are secret whatever their type.
 var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|bearer|authorization|cookie|key_pem|api_?key|access_?key|private_?key|account_?key|connection_string|dsn`)
 
 // source returns a configuration file without its secrets. A file that does not
@@ -59,7 +60,8 @@ func (r redaction) source(name string, text []byte) []byte {
 // A span is a range of bytes to take out.
 type span struct{ from, to int }
 
-// cut returns text with every span replaced.
+// cut returns text with every span replaced. Spans may touch and repeat each
+// other; one that begins inside another is part of it.
 func cut(text []byte, spans []span) []byte {
 	slices.SortFunc(spans, func(a, b span) int { return a.from - b.from })
 	var out []byte
@@ -75,7 +77,9 @@ func cut(text []byte, spans []span) []byte {
 	return append(out, text[at:]...)
 }
 
-// quotedIn returns the quoted strings of text[from:to], a comment.
+// quotedIn returns the quoted strings of text[from:to], a comment: often it is
+// configuration that somebody has turned off. A quote that is not closed runs to
+// the end, so an apostrophe costs nothing but a double quote costs the rest.
 func quotedIn(text []byte, from, to int) []span {
 	var spans []span
 	for from < to {
@@ -113,7 +117,8 @@ func (r redaction) topLevel(body ast.Body, spans *[]span) {
 	}
 }
 
-// maskBody masks the body of a block with arguments of type t; nil is unknown.
+// maskBody masks the body of a block with arguments of type t; nil is unknown,
+// and so is everything inside it.
 func maskBody(body ast.Body, t reflect.Type, spans *[]span) {
 	for _, stmt := range body {
 		switch stmt := stmt.(type) {

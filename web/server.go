@@ -43,7 +43,8 @@ type Config struct {
 // ending.
 const shutdownGrace = 5 * time.Second
 
-// A Server answers everything that comes through its Listener.
+// A Server answers everything that comes through its Listener: HTTP/1.1, and
+// HTTP/2 with and without TLS.
 type Server struct {
 	cfg    Config
 	bundle *bundle
@@ -71,6 +72,8 @@ func New(cfg Config) *Server {
 // requests in flight end for a few seconds, and returns. An error says why
 // requests could not be answered any more before that.
 func (s *Server) Run(ctx context.Context) error {
+	// Both listeners share one http.Server, so authentication and routes are the
+	// same for the network and for components.
 	ended := make(chan error, 2)
 	var serving sync.WaitGroup
 	serving.Go(func() { ended <- s.http.Serve(publicListener{s.cfg.Listener}) })
@@ -91,7 +94,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return failed
 }
 
-// routes returns the mux of every path.
+// routes returns the mux of every path. Probes and the component API stay where
+// they are whatever the path prefix is; only what people open in a browser, and
+// the API behind it, moves.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{
@@ -137,7 +142,8 @@ func (s *Server) pages(mux *http.ServeMux) {
 	}
 }
 
-// ready answers whether a configuration was loaded.
+// ready answers whether a configuration was loaded: 200, or 503. A failed reload
+// does not make a collector unready, for the configuration before it still runs.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if !s.cfg.Pipeline.Ready() {
 		http.Error(w, "divvy is not ready.", http.StatusServiceUnavailable)
@@ -146,7 +152,8 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "divvy is ready.")
 }
 
-// reload reads the configuration again and says how that went.
+// reload reads the configuration again and says how that went: 200, or 400 with
+// what is wrong.
 func (s *Server) reload(w http.ResponseWriter, _ *http.Request) {
 	if err := s.cfg.Reload(); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

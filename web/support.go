@@ -39,6 +39,19 @@ const maxBundleDuration = 30 * time.Second
 
 // A bundle makes support bundles, one at a time: zip files with what someone
 // who is asked for help wants to see.
+//
+//	divvy-support-bundle/
+//	  divvy-metadata.yaml                    what was built, when, from what
+//	  divvy-components.json                  every component, its arguments and health
+//	  divvy-peers.json                       the nodes of the cluster
+//	  divvy-metrics-sample-{start,end}.txt   so that rates can be told
+//	  divvy-runtime-flags.txt
+//	  divvy-environment.txt                  names; values only of a few
+//	  divvy-logs.txt                         of the time in between, debug too
+//	  pprof/…                                CPU of that time; the rest at its end
+//	  sources/…                              the configuration
+//
+// Invariant: each file has passed through the redaction, or is a profile.
 type bundle struct {
 	BundleConfig
 	metrics    prometheus.Gatherer
@@ -81,6 +94,8 @@ func (b *bundle) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer b.busy.Unlock()
+	// Everything is in memory before the first byte is sent, so that a slow
+	// client does not stretch what is measured.
 	files := b.collect(r.Context(), d)
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Disposition", `attachment; filename="divvy-support-bundle.zip"`)
@@ -94,7 +109,8 @@ type bundleFile struct {
 	text []byte
 }
 
-// collect watches for d and returns the files of the bundle.
+// collect watches for d and returns the files of the bundle. A part that cannot
+// be had says so in its own file: half a bundle helps too.
 func (b *bundle) collect(ctx context.Context, d time.Duration) []bundleFile {
 	var logs, cpu lockedBuffer
 	stopTee := b.TeeLog(&logs)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,31 @@ func TestDemoReceiverDownLosesNothing(t *testing.T) {
 	}
 	if after.lost != 0 || after.delivered != after.scraped || after.scraped < 20 {
 		t.Errorf("in the end: %s", after.line())
+	}
+}
+
+// A scrape that a target has answered and that never reaches the receiver is
+// counted as lost.
+func TestDemoSeesALoss(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	d, err := openDemo(demoConfig{targets: 2, series: 5, interval: 500 * time.Millisecond}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if status, _ := get(t, client, "http://"+d.bed.Addr()+"/t/0/metrics"); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	d.watch(ctx, lineDisplay{t.Output()}, nil)
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.state(); got.lost != 1 {
+		t.Errorf("took one scrape away, and see %s", got.line())
 	}
 }
 

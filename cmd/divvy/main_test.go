@@ -58,3 +58,25 @@ func session(t *testing.T, c script.Command) string {
 	t.Fatalf("unknown command %q", c.Words[0])
 	return ""
 }
+
+// What is formatted stays as it is when it is formatted again.
+func TestFormatIsStable(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*.alloy")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		once, err := format(file, text)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if twice, err := format(file, once); err != nil || !bytes.Equal(once, twice) {
+			t.Errorf("%s: formatting again gives (%v)\n%s", file, err, twice)
+		}
+	}
+}

@@ -31,6 +31,7 @@ func (u URL) Redacted() string {
 	return parsed.Redacted()
 }
 
+// prometheus returns u for the library.
 func (u URL) prometheus() config.URL {
 	if u == "" {
 		return config.URL{}

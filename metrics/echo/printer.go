@@ -156,6 +156,7 @@ func (p *printer) time(ms int64) string {
 	return strconv.FormatInt(ms, 10)
 }
 
+// number writes a value; both formats spell infinity and NaN this way.
 func number(v float64) string {
 	switch {
 	case math.IsInf(v, 1):

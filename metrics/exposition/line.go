@@ -224,7 +224,7 @@ func timestamp(b []byte, i int) (t int64, n int, err error) {
 	}
 	t = NoTime
 	if i > start {
-		if t, err = strconv.ParseInt(string(b[start:i]), 10, 64); err != nil {
+		if t, err = strconv.ParseInt(view(b[start:i]), 10, 64); err != nil {
 			return 0, 0, fmt.Errorf("parse timestamp: %w", err)
 		}
 	}

@@ -77,8 +77,14 @@ func (l *Line) parseFamily(b []byte, i int) error {
 // parseType sets Metric from the type's name.
 func (l *Line) parseType() error {
 	switch string(l.Meaning) {
-	case "counter", "gauge", "histogram", "summary":
-		l.Metric = model.MetricType(l.Meaning)
+	case "counter":
+		l.Metric = model.MetricTypeCounter
+	case "gauge":
+		l.Metric = model.MetricTypeGauge
+	case "histogram":
+		l.Metric = model.MetricTypeHistogram
+	case "summary":
+		l.Metric = model.MetricTypeSummary
 	case "untyped":
 		l.Metric = model.MetricTypeUnknown
 	default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unsafe"
 
 	"github.com/prometheus/prometheus/model/value"
 )
@@ -38,7 +39,7 @@ func slowNumber(b []byte) (float64, error) {
 	if bytes.ContainsAny(b, "pP_") {
 		return 0, errNumber
 	}
-	v, err := strconv.ParseFloat(string(b), 64)
+	v, err := strconv.ParseFloat(view(b), 64)
 	if err != nil {
 		return 0, fmt.Errorf("parse value: %w", err)
 	}
@@ -47,6 +48,11 @@ func slowNumber(b []byte) (float64, error) {
 	}
 	return v, nil
 }
+
+// view returns the bytes of b as a string without copying them. It is for calls
+// that keep neither the string nor a part of it; strconv copies what it puts
+// into its errors.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // decimal parses the number at the start of b and returns how many bytes it
 // has, or 0 if it is not a plain decimal number or one that needs more than

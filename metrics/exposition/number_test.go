@@ -60,6 +60,15 @@ func TestNumberEqualsStrconvAtRandom(t *testing.T) {
 	}
 }
 
+func TestNumbersAndTailsAllocateNothing(t *testing.T) {
+	for _, s := range []string{" 1\n", " 0.30000000000000004 1700000000000\n", " +Inf\n", " 1e300\n"} {
+		tail := []byte(s)
+		if n := testing.AllocsPerRun(100, func() { _, _, _, _ = Tail(tail) }); n != 0 {
+			t.Errorf("Tail(%q) allocates %v times", s, n)
+		}
+	}
+}
+
 func FuzzNumber(f *testing.F) {
 	for _, s := range []string{"1", "-1.5e-3", "9007199254740993", "NaN", "0x1p3", "1_0", "1e400"} {
 		f.Add(s)

@@ -10,6 +10,7 @@ import (
 // costs in memory when it is decoded, empty or not.
 type shape map[protowire.Number]field
 
+// A field is a repeated field of a message.
 type field struct {
 	bytes int   // of the decoded Go value, about
 	inner shape // of the message in the field; nil if nothing in it is repeated

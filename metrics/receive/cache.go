@@ -29,13 +29,22 @@ type cache struct {
 	shards [lanes]shard
 }
 
+// A shard is the series of one lane, so that lanes do not wait for each other.
+// Its mutex is not held while the sink is called.
 type shard struct {
 	mu      sync.Mutex
 	series  map[telemetry.Labels]*entry
 	retired bool // nothing is remembered any more
 }
 
-// An entry is one hold on one handle. Its fields are the shard's.
+// An entry is one hold on one handle:
+//
+//	Resolve ─► pinned ─► listed, pins 0 ◄─► pinned … ─► unlisted ─► Release
+//
+// A request pins it for as long as it may append under its handle. An entry
+// that is replaced or forgotten while it is pinned is released by the last
+// request that uses it, so that no sample is appended under a dead handle.
+// Its fields are the shard's.
 type entry struct {
 	handle telemetry.Handle // Dropped is remembered too
 	epoch  telemetry.Epoch  // when it was resolved
@@ -45,6 +54,7 @@ type entry struct {
 	listed bool      // is in series; otherwise it goes with its last pin
 }
 
+// newCache returns a cache that remembers at most limit series.
 func newCache(sink telemetry.Sink, limit int) *cache {
 	c := &cache{sink: sink, max: int64(limit)}
 	for i := range c.shards {

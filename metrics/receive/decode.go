@@ -30,6 +30,7 @@ type series struct {
 	exemplars  []exemplar.Exemplar
 }
 
+// A sample is one value of a series.
 type sample struct {
 	t, start int64 // start is 0 if unknown
 	v        float64
@@ -62,6 +63,7 @@ type labelSet struct {
 	left    int // bytes of labels that the request may still have
 }
 
+// reset begins another set.
 func (b *labelSet) reset() { b.builder.Reset() }
 
 // add checks and adds one label. An empty value is the absence of the label.

@@ -79,6 +79,7 @@ func (r *request) addV1(ts *prompb.TimeSeries, set *labelSet) {
 	r.series = append(r.series, s)
 }
 
+// labelsV1 returns the labels of list, checked by finish for what they are of.
 func labelsV1(list []prompb.Label, set *labelSet, finish func(*labelSet) (telemetry.Labels, error)) (telemetry.Labels, error) {
 	set.reset()
 	for _, l := range list {
@@ -89,6 +90,7 @@ func labelsV1(list []prompb.Label, set *labelSet, finish func(*labelSet) (teleme
 	return finish(set)
 }
 
+// histogramV1 returns a histogram, or what contradicts itself in it.
 func histogramV1(p *prompb.Histogram) (telemetry.HistogramSample, error) {
 	h := telemetry.HistogramSample{T: p.Timestamp}
 	if p.IsFloatHistogram() {

@@ -105,6 +105,7 @@ func (d *decoderV2) labels(refs []uint32, finish func(*labelSet) (telemetry.Labe
 	return finish(&d.set)
 }
 
+// symbol returns what a reference stands for.
 func (d *decoderV2) symbol(ref uint32) (string, error) {
 	if uint64(ref) >= uint64(len(d.symbols)) {
 		return "", fmt.Errorf("symbol %d of %d", ref, len(d.symbols))
@@ -143,6 +144,7 @@ var typesV2 = map[writev2.Metadata_MetricType]model.MetricType{
 	writev2.Metadata_METRIC_TYPE_STATESET:       model.MetricTypeStateset,
 }
 
+// histogramV2 returns a histogram, or what contradicts itself in it.
 func histogramV2(p *writev2.Histogram) (telemetry.HistogramSample, error) {
 	h := telemetry.HistogramSample{T: p.Timestamp, ST: p.StartTimestamp}
 	if p.IsFloatHistogram() {

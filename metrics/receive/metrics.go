@@ -8,6 +8,7 @@ type metrics struct {
 	forwarded prometheus.Counter
 }
 
+// newMetrics returns metrics that are not registered yet.
 func newMetrics() metrics {
 	return metrics{
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -22,6 +23,7 @@ func newMetrics() metrics {
 	}
 }
 
+// register makes the metrics visible.
 func (m metrics) register(reg prometheus.Registerer) error {
 	if err := reg.Register(m.latency); err != nil {
 		return err

@@ -47,6 +47,7 @@ type Config struct {
 // MaxDecodedBytes.
 const expansion = 8
 
+// withDefaults returns c with its zero values replaced.
 func (c Config) withDefaults() Config {
 	if len(c.Messages) == 0 {
 		c.Messages = []string{MessageV1}
@@ -109,6 +110,8 @@ func New(cfg Config, sink telemetry.Sink) (*Receiver, error) {
 	return r, nil
 }
 
+// newState returns a state that knows no series. The keys of its batches
+// depend on the name alone: what is queued keeps its order over a restart.
 func newState(cfg Config, sink telemetry.Sink) *state {
 	cfg = cfg.withDefaults()
 	s := &state{conf: cfg, cache: newCache(sink, cfg.MaxSeries)}
@@ -181,6 +184,8 @@ func (r *Receiver) store(s *state, list []series) (written, error) {
 // storeLane appends the members of one lane as one batch, and resolves them
 // once more when the rules of the sink change meanwhile.
 func (r *Receiver) storeLane(s *state, lane int, list []series, members []int) (written, error) {
+	// Rules change when a configuration is loaded: twice in a row is rare,
+	// and without a bound a broken sink could hold the request for ever.
 	for range 5 {
 		n, err := r.tryStoreLane(s, lane, list, members)
 		if !errors.Is(err, telemetry.ErrEpoch) {
@@ -190,6 +195,8 @@ func (r *Receiver) storeLane(s *state, lane int, list []series, members []int) (
 	return written{}, errBusy
 }
 
+// tryStoreLane returns ErrEpoch if the rules of the sink have changed since the
+// first series was resolved; then nothing was appended.
 func (r *Receiver) tryStoreLane(s *state, lane int, list []series, members []int) (written, error) {
 	now := time.Now()
 	sink := s.cache.sink

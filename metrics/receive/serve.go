@@ -18,9 +18,13 @@ type refusal struct {
 	err    error
 }
 
+// Error returns the reason.
 func (r refusal) Error() string { return r.err.Error() }
+
+// Unwrap returns the reason, too.
 func (r refusal) Unwrap() error { return r.err }
 
+// refuse returns a refusal.
 func refuse(status int, format string, args ...any) error {
 	return refusal{status: status, err: fmt.Errorf(format, args...)}
 }

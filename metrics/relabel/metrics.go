@@ -17,6 +17,7 @@ type metrics struct {
 	latency               prometheus.Histogram
 }
 
+// newMetrics returns the metrics of r, not registered yet.
 func newMetrics(r *Rules) *metrics {
 	m := &metrics{}
 	counter := func(name, help string) prometheus.Counter {
@@ -42,6 +43,7 @@ func newMetrics(r *Rules) *metrics {
 	return m
 }
 
+// register adds them to a registry; nil is none.
 func (m *metrics) register(registry prometheus.Registerer) {
 	if registry == nil {
 		return

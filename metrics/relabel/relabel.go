@@ -66,6 +66,7 @@ func New(cfg Config) *Rules {
 	return r
 }
 
+// next returns the sink that cfg names, or one that drops everything.
 func next(cfg Config) telemetry.Sink {
 	if cfg.Next == nil {
 		return telemetry.Fanout(nil)

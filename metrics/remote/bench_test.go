@@ -1,9 +1,12 @@
 package remote
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
@@ -116,4 +119,15 @@ func BenchmarkResolve(b *testing.B) {
 	for b.Loop() {
 		w.Resolve(lset, nil)
 	}
+}
+
+// target returns the labels of series n of a target, ten of them, as an
+// exporter and a scrape make them.
+func target(i, n int) labels.Labels {
+	return labels.FromStrings(
+		"__name__", fmt.Sprint("node_some_metric_name_", n/10), "cluster", "production", "env", "prod",
+		"instance", fmt.Sprintf("10.0.%d.%d:9100", i/256, i%256), "job", "node",
+		"device", fmt.Sprint("device", n%10), "mode", fmt.Sprint("mode", n%10), "namespace", "monitoring",
+		"pod", fmt.Sprint("exporter-", i), "region", "eu-west-1",
+	)
 }

@@ -1,6 +1,10 @@
 package remote
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
+)
 
 // An outcome says what to do with what was sent.
 type outcome uint8
@@ -28,13 +32,13 @@ func classify(r reply, kind uint8, retry429 bool) outcome {
 	switch {
 	case r.err != nil:
 		return retry
-	case r.status/100 == 2 && kind == kindWrite2 && !r.confirmed:
+	case r.status/100 == 2 && kind == wire.KindWrite2 && !r.confirmed:
 		return downgrade // a 1.0 receiver takes a 2.0 request for an empty one
 	case r.status/100 == 2:
 		return sent
 	case r.status == http.StatusTooManyRequests && !retry429:
 		return drop
-	case r.status == http.StatusUnsupportedMediaType && kind == kindWrite2:
+	case r.status == http.StatusUnsupportedMediaType && kind == wire.KindWrite2:
 		return downgrade
 	}
 	switch r.status {
@@ -52,7 +56,7 @@ func classify(r reply, kind uint8, retry429 bool) outcome {
 
 // splitOrDrop is split, but for metadata: it comes again in a minute anyway.
 func splitOrDrop(kind uint8) outcome {
-	if kind == kindMetadata1 {
+	if kind == wire.KindMetadata1 {
 		return drop
 	}
 	return split

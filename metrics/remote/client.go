@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/prometheus/storage/remote/azuread"
 	"github.com/prometheus/prometheus/storage/remote/googleiam"
 	"github.com/prometheus/sigv4"
+
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 )
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -131,7 +133,7 @@ func confirms(h http.Header) bool {
 func setHeaders(h http.Header, kind uint8, attempt int) {
 	h.Set("Content-Encoding", "snappy")
 	h.Set("User-Agent", userAgent())
-	if kind == kindWrite2 {
+	if kind == wire.KindWrite2 {
 		h.Set("Content-Type", "application/x-protobuf;proto="+Message2)
 		h.Set("X-Prometheus-Remote-Write-Version", "2.0.0")
 	} else {
@@ -143,6 +145,7 @@ func setHeaders(h http.Header, kind uint8, attempt int) {
 	}
 }
 
+// userAgent names divvy and its version, as linked into the binary.
 func userAgent() string {
 	if version.Version == "" {
 		return "divvy/devel"

@@ -4,20 +4,22 @@ import (
 	"context"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
 // work is the memory of a commit, used again by the next.
 type work struct {
-	blocks  []*block
+	blocks  []*wire.Block
 	records []queue.Record // to be appended; those of a commit that failed come first
 	arena   []byte         // payloads of records
 	scratch []byte
 }
 
 // commit writes everything that was appended before to the log, with one
-// Append. What the log refuses is kept for the next commit.
+// Append. What the log refuses is kept for the next commit. The wait for the
+// token is a wait for the disk, so it can be cancelled, unlike that for a lock.
 func (e *endpoint) commit(ctx context.Context) error {
 	select {
 	case <-e.opened:
@@ -37,13 +39,13 @@ func (e *endpoint) commit(ctx context.Context) error {
 func (w *work) commit(e *endpoint) error {
 	w.blocks = e.takeBlocks(w.blocks[:0])
 	size := 0
-	var sum counts
+	var sum wire.Counts
 	for _, b := range w.blocks {
 		w.add(b)
-		size += b.size()
-		sum = sum.plus(b.counts)
-		if b.kind != kindMetadata1 {
-			e.metrics.highest.raise(b.maxTime)
+		size += b.Size()
+		sum = sum.Plus(b.Counts)
+		if b.Kind != wire.KindMetadata1 {
+			e.metrics.highest.raise(b.MaxTime)
 		}
 	}
 	e.metrics.in(sum)
@@ -63,6 +65,7 @@ func (w *work) commit(e *endpoint) error {
 	return nil
 }
 
+// itemsOf returns the number of samples and histograms in recs.
 func itemsOf(recs []queue.Record) (n int) {
 	for _, r := range recs {
 		n += int(r.Items)
@@ -71,23 +74,23 @@ func itemsOf(recs []queue.Record) (n int) {
 }
 
 // add compresses b into a record.
-func (w *work) add(b *block) {
+func (w *work) add(b *wire.Block) {
 	at := len(w.arena)
-	w.arena, w.scratch = b.compress(w.arena, w.scratch)
+	w.arena, w.scratch = b.Compress(w.arena, w.scratch)
 	w.records = append(w.records, queue.Record{
-		Kind:    b.kind,
-		Lane:    b.lane,
-		Lanes:   b.lanes,
-		Items:   uint32(b.samples + b.histograms),
-		MinTime: b.minTime,
-		MaxTime: b.maxTime,
+		Kind:    b.Kind,
+		Lane:    b.Lane,
+		Lanes:   b.Lanes,
+		Items:   uint32(b.Samples + b.Histograms),
+		MinTime: b.MinTime,
+		MaxTime: b.MaxTime,
 		Payload: w.arena[at:len(w.arena):len(w.arena)],
 	})
 }
 
 // takeBlocks moves every block with content to list, in the order in which
 // those of one lane were filled.
-func (e *endpoint) takeBlocks(list []*block) []*block {
+func (e *endpoint) takeBlocks(list []*wire.Block) []*wire.Block {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for lane := range e.blocks {
@@ -103,7 +106,7 @@ func (e *endpoint) takeBlocks(list []*block) []*block {
 const maxFree = 16
 
 // giveBack makes blocks empty and keeps some.
-func (e *endpoint) giveBack(list []*block) {
+func (e *endpoint) giveBack(list []*wire.Block) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, b := range list {
@@ -123,11 +126,11 @@ func (e *endpoint) retain(recs []queue.Record) {
 		e.pending += len(r.Payload)
 	}
 	for _, b := range e.sealed {
-		e.pending += b.size()
+		e.pending += b.Size()
 	}
 	for _, b := range e.blocks {
 		if b != nil {
-			e.pending += b.size()
+			e.pending += b.Size()
 		}
 	}
 	if e.pending > 0 {
@@ -154,19 +157,17 @@ func (e *endpoint) keepCommitting(done <-chan struct{}) {
 
 // addMetadata puts the metadata of list into blocks of their own.
 func (e *endpoint) addMetadata(list []telemetry.Metadata) {
-	set := e.settings.Load()
+	set, now := e.settings.Load(), time.Now().UnixMilli()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(list) > 0 {
 		n := min(len(list), set.Metadata.MaxEntries)
-		b := new(block)
-		b.reset(kindMetadata1, 0, uint16(e.lanes))
+		b := new(wire.Block)
+		b.Reset(wire.KindMetadata1, 0, uint16(e.lanes))
 		for _, md := range list[:n] {
-			b.series = appendMetadata1(b.series, md)
+			b.AddMetadata(md, now)
 		}
-		b.metadata = n
-		b.minTime, b.maxTime = time.Now().UnixMilli(), time.Now().UnixMilli()
-		e.pending += b.size()
+		e.pending += b.Size()
 		e.sealed = append(e.sealed, b)
 		list = list[n:]
 	}

@@ -157,6 +157,8 @@ func (e Endpoint) redacted() string {
 	return u.Redacted()
 }
 
+// validate reports what is wrong with e, each in the words of the
+// configuration: the names are those of the arguments.
 func (e Endpoint) validate() (errs []error) {
 	e = e.withDefaults()
 	wrong := func(format string, args ...any) {
@@ -184,7 +186,7 @@ func (e Endpoint) validate() (errs []error) {
 			wrong("headers must not set %s: divvy sets it itself", name)
 		}
 	}
-	for _, err := range e.authErrors() {
+	if err := e.authError(); err != nil {
 		wrong("%w", err)
 	}
 	return errs
@@ -196,8 +198,8 @@ var reservedHeaders = map[string]struct{}{
 	"User-Agent": {}, "Content-Length": {}, "Connection": {}, "Retry-Attempt": {},
 }
 
-// authErrors reports what is wrong with the ways to authenticate.
-func (e Endpoint) authErrors() (errs []error) {
+// authError reports what is wrong with the ways to authenticate.
+func (e Endpoint) authError() error {
 	h := e.HTTP
 	ways := 0
 	for _, is := range []bool{
@@ -209,16 +211,15 @@ func (e Endpoint) authErrors() (errs []error) {
 			ways++
 		}
 	}
-	if ways > 1 {
-		errs = append(errs, errors.New("at most one of basic_auth, authorization, oauth2, bearer_token, bearer_token_file, sigv4, azuread and google_iam may be there"))
+	switch {
+	case ways > 1:
+		return errors.New("at most one of basic_auth, authorization, oauth2, bearer_token, bearer_token_file, sigv4, azuread and google_iam may be there")
+	case e.SigV4 != nil:
+		return e.SigV4.Validate()
+	case e.AzureAD != nil:
+		return e.AzureAD.Validate()
 	}
-	if e.SigV4 != nil {
-		errs = append(errs, e.SigV4.Validate())
-	}
-	if e.AzureAD != nil {
-		errs = append(errs, e.AzureAD.Validate())
-	}
-	return errs
+	return nil
 }
 
 // sameClient reports whether a and b differ at most in their rules.

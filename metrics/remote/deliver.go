@@ -4,22 +4,24 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 )
 
 // deliver sends l until the receiver has taken it or refused it for good. It
 // returns an error only when ctx is done before that: then l is sent again by
 // the next process.
-func (e *endpoint) deliver(ctx context.Context, l load, p *patience) error {
+func (e *endpoint) deliver(ctx context.Context, l wire.Load, p *patience) error {
 	for attempt := 0; ; attempt++ {
 		set := e.settings.Load()
-		if l = e.current(l, set); l.empty() {
+		if l = e.current(l, set); l.Empty() {
 			return nil
 		}
-		r := set.post(ctx, l.kind, l.body, attempt)
+		r := set.post(ctx, l.Kind, l.Body, attempt)
 		if ctx.Err() != nil && r.err != nil {
 			return ctx.Err()
 		}
-		switch what := classify(r, l.kind, set.Queue.Retry429); what {
+		switch what := classify(r, l.Kind, set.Queue.Retry429); what {
 		case sent:
 			p.taken = true
 			e.accepted(l, r)
@@ -41,20 +43,20 @@ func (e *endpoint) deliver(ctx context.Context, l load, p *patience) error {
 
 // current returns l as it is to be sent now: without samples that have become
 // too old, and as 1.0 if the receiver knows nothing else.
-func (e *endpoint) current(l load, set *settings) load {
+func (e *endpoint) current(l wire.Load, set *settings) wire.Load {
 	if set.Queue.SampleMaxAge > 0 {
-		rest, old := l.younger(time.Now().Add(-set.Queue.SampleMaxAge).UnixMilli())
+		rest, old := l.Younger(time.Now().Add(-set.Queue.SampleMaxAge).UnixMilli())
 		e.metrics.dropped("too_old", old)
 		l = rest
 	}
-	if l.kind != kindWrite2 || !e.plain.Load() {
+	if l.Kind != wire.KindWrite2 || !e.plain.Load() {
 		return l
 	}
-	plain, err := l.downgraded()
+	plain, err := l.Downgraded()
 	if err != nil {
 		e.log.Error("drop a record of the log", "err", err)
-		e.metrics.failed(l.counts, "unreadable")
-		return load{}
+		e.metrics.failed(l.Counts, "unreadable")
+		return wire.Load{}
 	}
 	return plain
 }
@@ -68,8 +70,10 @@ func (e *endpoint) degrade(r reply) {
 	}
 }
 
-func (e *endpoint) accepted(l load, r reply) {
+// accepted counts what the receiver has taken, and ends a streak of failures.
+func (e *endpoint) accepted(l wire.Load, r reply) {
 	e.busy.Add(int64(r.took))
+	e.delivered.Add(int64(l.Samples + l.Histograms))
 	e.metrics.sent(l, r)
 	if e.failing.clear() {
 		e.log.Info("the receiver takes samples again")
@@ -79,26 +83,33 @@ func (e *endpoint) accepted(l load, r reply) {
 // errGivenUp says that draining has stopped early.
 var errGivenUp = errors.New("the receiver keeps failing while the rest is delivered")
 
-// maxDrainFailures is how often in a row a receiver may fail while draining.
-const maxDrainFailures = 3
+// A receiver that has failed this often in a row and for so long is given up
+// while draining: it may be the one that is restarted together with us.
+const (
+	maxDrainFailures = 3
+	drainPatience    = 3 * time.Second
+)
 
 // pause waits before the next attempt. When draining begins, the next attempt
-// is made at once.
-func (e *endpoint) pause(ctx context.Context, l load, r reply, attempt int) error {
-	e.metrics.retried(l.counts)
-	n, tell := e.failing.add(r)
+// is made at once, unless the receiver has asked for the wait.
+func (e *endpoint) pause(ctx context.Context, l wire.Load, r reply, attempt int) error {
+	e.metrics.retried(l.Counts)
+	streak, lasting, tell := e.failing.add(r)
 	if tell {
 		e.log.Warn("the receiver fails; samples are kept and sent again", "reason", r.reason())
 	}
 	ending := e.ending
 	select {
 	case <-ending:
-		if n >= maxDrainFailures {
+		if streak >= maxDrainFailures && lasting >= drainPatience {
 			signal(e.quit)
 			return errGivenUp
 		}
-		ending, attempt = nil, n-1
+		ending, attempt = nil, streak-1
 	default:
+	}
+	if r.retryAfter > 0 {
+		ending = nil
 	}
 	wait := time.NewTimer(backoff(e.settings.Load().Queue, attempt, r.retryAfter))
 	defer wait.Stop()
@@ -147,13 +158,13 @@ func (p *patience) ends() bool {
 // with a record ends, a refused part of up to coarse series is dropped without
 // looking further. Up to 2 % of bad series in a block of 2,000 are found one
 // by one.
-func (e *endpoint) isolate(ctx context.Context, l load, r reply, p *patience) error {
+func (e *endpoint) isolate(ctx context.Context, l wire.Load, r reply, p *patience) error {
 	p.refusals++
-	if p.ends() && l.series != nil && len(l.series) <= coarse {
+	if p.ends() && l.Series != nil && len(l.Series) <= coarse {
 		e.reject(l, r)
 		return nil
 	}
-	a, b, ok, err := l.halves()
+	a, b, ok, err := l.Halves()
 	if err != nil {
 		e.log.Error("drop a record of the log", "err", err)
 	}
@@ -161,9 +172,9 @@ func (e *endpoint) isolate(ctx context.Context, l load, r reply, p *patience) er
 		e.reject(l, r)
 		return nil
 	}
-	for _, half := range []load{a, b} {
+	for _, half := range []wire.Load{a, b} {
 		of := p
-		if len(l.recs) > 1 {
+		if len(l.Recs) > 1 {
 			of = &patience{}
 		}
 		if err := e.deliver(ctx, half, of); err != nil {
@@ -174,15 +185,15 @@ func (e *endpoint) isolate(ctx context.Context, l load, r reply, p *patience) er
 }
 
 // reject drops l, which the receiver refuses.
-func (e *endpoint) reject(l load, r reply) {
-	e.metrics.failed(l.counts, refusal(r))
+func (e *endpoint) reject(l wire.Load, r reply) {
+	e.metrics.failed(l.Counts, refusal(r))
 	if !e.tally.mayLog(time.Now()) {
 		return
 	}
 	which := ""
-	if l.series != nil {
-		which = l.labelsOf(l.series[0])
+	if l.Series != nil {
+		which = l.LabelsOf(l.Series[0])
 	}
 	e.log.Warn("the receiver refuses samples; they are dropped", "status", r.status, "answer", r.text,
-		"samples", l.items(), "series", which)
+		"samples", l.Items(), "series", which)
 }

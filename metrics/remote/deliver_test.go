@@ -10,8 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/sinktest"
 )
@@ -121,7 +124,7 @@ func refuse(bad func(series string) bool) func(http.ResponseWriter, request) boo
 				return false
 			}
 		}
-		if r.kind == kindWrite2 {
+		if r.kind == wire.KindWrite2 {
 			w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", fmt.Sprint(len(r.points)))
 		}
 		return true
@@ -243,13 +246,13 @@ func TestMetadataIsSentEveryInterval(t *testing.T) {
 // A receiver that does not know 2.0 is told everything once more as 1.0.
 func TestReceiverWithoutTwoIsSentOne(t *testing.T) {
 	unsupported := func(w http.ResponseWriter, r request) bool {
-		if r.kind == kindWrite2 {
+		if r.kind == wire.KindWrite2 {
 			w.WriteHeader(http.StatusUnsupportedMediaType)
 			return false
 		}
 		return true
 	}
-	silent := func(_ http.ResponseWriter, r request) bool { return r.kind == kindWrite1 }
+	silent := func(_ http.ResponseWriter, r request) bool { return r.kind == wire.KindWrite1 }
 	f := func(answer func(http.ResponseWriter, request) bool) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
@@ -500,4 +503,13 @@ func TestLogOfAnotherProcessIsWaitedFor(t *testing.T) {
 		g.end()
 		inOrder(t, g.rcv.points(), 1, 1)
 	})
+}
+
+// kinds is a batch with one sample of every kind.
+func kinds(h telemetry.Handle) telemetry.Batch {
+	return telemetry.Batch{
+		Samples:    []telemetry.Sample{{Handle: h, T: 1, V: 1}},
+		Histograms: []telemetry.HistogramSample{{Handle: h, T: 1, H: &histogram.Histogram{}}, {Handle: h, T: 1, FH: &histogram.FloatHistogram{}}},
+		Exemplars:  []telemetry.ExemplarSample{{Handle: h, Exemplar: exemplar.Exemplar{Labels: labels.FromStrings("a", "b"), Ts: 1}}},
+	}
 }

@@ -1,6 +1,9 @@
 package remote
 
-import "github.com/divvy-collector/divvy/telemetry"
+import (
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
+	"github.com/divvy-collector/divvy/telemetry"
+)
 
 // An encoder writes one batch into the blocks of one lane of one endpoint. Its
 // methods need the lock of the endpoint, and the tables of st locked for
@@ -10,12 +13,13 @@ type encoder struct {
 	st      *state
 	set     *settings
 	lane    int
-	variant int    // of the endpoint in the current generation
-	known   bool   // the endpoint is in the current generation
-	block   *block // being filled; nil: none yet
-	before  int    // size of block when the encoder began with it
+	variant int         // of the endpoint in the current generation
+	known   bool        // the endpoint is in the current generation
+	block   *wire.Block // being filled; nil: none yet
+	before  int         // size of block when the encoder began with it
 }
 
+// newEncoder returns an encoder for one batch.
 func newEncoder(e *endpoint, st *state, set *settings, lane int) encoder {
 	c := encoder{e: e, st: st, set: set, lane: lane}
 	c.variant, c.known = st.current.of[e]
@@ -31,7 +35,7 @@ func (c *encoder) addLocked(b *telemetry.Batch) {
 			start, starts = starts[0].T, starts[1:]
 		}
 		if l, ok := c.line(s.Handle); ok {
-			c.room().addSample(l, s, start)
+			c.room().AddSample(l, s, start)
 		}
 	}
 	c.addHistogramsLocked(b.Histograms)
@@ -39,6 +43,8 @@ func (c *encoder) addLocked(b *telemetry.Batch) {
 	c.settle()
 }
 
+// addHistogramsLocked encodes native histograms, or counts them as dropped
+// where the endpoint wants none.
 func (c *encoder) addHistogramsLocked(list []telemetry.HistogramSample) {
 	if !c.set.NativeHistograms {
 		c.e.metrics.skippedHistograms.Add(float64(len(list)))
@@ -46,11 +52,12 @@ func (c *encoder) addHistogramsLocked(list []telemetry.HistogramSample) {
 	}
 	for _, s := range list {
 		if l, ok := c.line(s.Handle); ok {
-			c.room().addHistogram(l, s)
+			c.room().AddHistogram(l, s)
 		}
 	}
 }
 
+// addExemplarsLocked does the same for exemplars.
 func (c *encoder) addExemplarsLocked(list []telemetry.ExemplarSample) {
 	if !c.set.Exemplars {
 		c.e.metrics.skippedExemplars.Add(float64(len(list)))
@@ -58,17 +65,17 @@ func (c *encoder) addExemplarsLocked(list []telemetry.ExemplarSample) {
 	}
 	for _, s := range list {
 		if l, ok := c.line(s.Handle); ok {
-			c.room().addExemplar(l, s.Exemplar)
+			c.room().AddExemplar(l, s.Exemplar)
 		}
 	}
 }
 
 // room returns a block that takes one more item.
-func (c *encoder) room() *block {
-	if c.block == nil || c.block.items() >= c.set.Queue.MaxSamples {
+func (c *encoder) room() *wire.Block {
+	if c.block == nil || c.block.Items() >= c.set.Queue.MaxSamples {
 		c.settle()
 		c.block = c.e.openLocked(c.lane, c.set)
-		c.before = c.block.size()
+		c.before = c.block.Size()
 	}
 	return c.block
 }
@@ -76,27 +83,23 @@ func (c *encoder) room() *block {
 // settle accounts for what was written into the block.
 func (c *encoder) settle() {
 	if c.block != nil {
-		c.e.pending += c.block.size() - c.before
-		c.before = c.block.size()
+		c.e.pending += c.block.Size() - c.before
+		c.before = c.block.Size()
 	}
 }
 
 // line returns the series of h at this endpoint, or false if it has none.
-func (c *encoder) line(h telemetry.Handle) (line, bool) {
+func (c *encoder) line(h telemetry.Handle) (wire.Line, bool) {
 	g, variant, known := c.st.current, c.variant, c.known
 	n, ours := g.id.Index(h)
 	if !ours {
 		if g, n = c.st.generation(h); g == nil {
-			return line{}, false
+			return wire.Line{}, false
 		}
 		variant, known = g.of[c.e]
 	}
 	if !known {
-		return line{}, false
+		return wire.Line{}, false
 	}
-	pairs := g.table.pairsLocked(n, variant)
-	if len(pairs) == 0 {
-		return line{}, false
-	}
-	return line{table: g.table, pairs: pairs, family: g.table.entries[n].family}, true
+	return g.table.LineLocked(n, variant)
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
 )
@@ -21,6 +22,18 @@ type settings struct {
 // An endpoint is one receiver with its log.
 //
 //	append ─► open blocks ─► commit ─► log ─► dispatch ─► lanes ─► deliver
+//
+// Any goroutine may call append and commit. run starts the others: one that
+// commits, one that keeps the log, one that dispatches, and one for each lane
+// that has something to send.
+//
+// Order is kept link by link: blocks of a lane are sealed in the order in which
+// they were filled, whoever has the token commits them in that order, the log
+// hands records out in the order in which it got them, and a lane has one
+// request on its way at a time.
+//
+// Invariant: a field below mu is read and written with mu held; mu is never
+// held over compression, disk or network.
 type endpoint struct {
 	key      string
 	dir      string
@@ -32,23 +45,25 @@ type endpoint struct {
 	opened chan struct{} // closed once queue is set
 	queue  *queue.Log
 
-	kick    chan struct{} // signal: there is something to commit
-	acked   chan struct{} // signal: the receiver has something more
-	ending  chan struct{} // closed when run begins to drain
-	quit    chan struct{} // signal: draining is of no use
-	failing failing
-	tally   tally
-	plain   atomic.Bool // the receiver does not understand 2.0
-	busy    atomic.Int64
+	kick      chan struct{} // signal: there is something to commit
+	acked     chan struct{} // signal: the receiver has something more
+	ending    chan struct{} // closed when run begins to drain
+	quit      chan struct{} // signal: draining is of no use
+	failing   failing
+	tally     tally
+	plain     atomic.Bool  // the receiver does not understand 2.0
+	busy      atomic.Int64 // nanoseconds that senders spent on requests that were taken, since the last look
+	delivered atomic.Int64 // samples that were taken since the last look
+	senders   atomic.Int64 // lanes that are being delivered
 
 	committing chan struct{} // holds one token: who has it commits
 	work       work          // of who has the token
 
 	mu      sync.Mutex
 	lanes   int
-	blocks  []*block // open, by lane; nil: none
-	sealed  []*block // full, or of another number of lanes
-	free    []*block
+	blocks  []*wire.Block // open, by lane; nil: none
+	sealed  []*wire.Block // full, or of another number of lanes
+	free    []*wire.Block
 	pending int // bytes in blocks and sealed
 	stopped bool
 }
@@ -63,6 +78,8 @@ const (
 // errBusy says that the disk, or a log that cannot be opened, is behind.
 var errBusy = errors.New("too many samples wait for the disk")
 
+// newEndpoint returns an endpoint that takes samples and does not send yet.
+// configure must follow.
 func newEndpoint(cfg *Config, s *settings) *endpoint {
 	e := &endpoint{
 		key:        s.key(),
@@ -92,6 +109,8 @@ func (e *endpoint) configure(s *settings) {
 	e.setLanes(max(s.Queue.MinLanes, min(e.laneCount(), s.Queue.MaxLanes)))
 }
 
+// laneCount returns the number of lanes that samples are written for now.
+// Delivery may still be at records of another number.
 func (e *endpoint) laneCount() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -108,7 +127,7 @@ func (e *endpoint) setLanes(n int) {
 	for lane := range e.blocks {
 		e.sealLocked(lane)
 	}
-	e.lanes, e.blocks = n, make([]*block, n)
+	e.lanes, e.blocks = n, make([]*wire.Block, n)
 }
 
 // append encodes b. The tables of st are locked for reading.
@@ -124,7 +143,7 @@ func (e *endpoint) append(st *state, b *telemetry.Batch) error {
 		return errBusy
 	}
 	if e.blocks == nil {
-		e.blocks = make([]*block, e.lanes)
+		e.blocks = make([]*wire.Block, e.lanes)
 	}
 	before := e.pending
 	enc := newEncoder(e, st, set, int(b.Key%uint64(e.lanes)))
@@ -136,22 +155,22 @@ func (e *endpoint) append(st *state, b *telemetry.Batch) error {
 }
 
 // openLocked returns the block of a lane with room for one more item.
-func (e *endpoint) openLocked(lane int, set *settings) *block {
-	kind := kindWrite1
+func (e *endpoint) openLocked(lane int, set *settings) *wire.Block {
+	kind := wire.KindWrite1
 	if set.Message == Message2 && !e.plain.Load() {
-		kind = kindWrite2
+		kind = wire.KindWrite2
 	}
 	b := e.blocks[lane]
-	if b != nil && b.kind == kind && b.items() < set.Queue.MaxSamples {
+	if b != nil && b.Kind == kind && b.Items() < set.Queue.MaxSamples {
 		return b
 	}
 	e.sealLocked(lane)
 	if n := len(e.free); n > 0 {
 		b, e.free = e.free[n-1], e.free[:n-1]
 	} else {
-		b = new(block)
+		b = new(wire.Block)
 	}
-	b.reset(kind, uint16(lane), uint16(e.lanes))
+	b.Reset(kind, uint16(lane), uint16(e.lanes))
 	e.blocks[lane] = b
 	return b
 }

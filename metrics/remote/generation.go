@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -17,9 +18,11 @@ type generation struct {
 	variants [][]*relabel.Config // distinct lists of rules
 	variant  map[string]int      // rulesKey -> index into variants
 	of       map[*endpoint]int   // the variant of each endpoint
-	table    *table
+	table    *wire.Table
 }
 
+// newGeneration returns the generation that the settings of endpoints ask for,
+// without any series.
 func newGeneration(external labels.Labels, endpoints []*endpoint) *generation {
 	g := &generation{
 		id:       telemetry.NewSinkID(),
@@ -38,7 +41,7 @@ func newGeneration(external labels.Labels, endpoints []*endpoint) *generation {
 		}
 		g.of[e] = v
 	}
-	g.table = newTable(len(g.variants))
+	g.table = wire.NewTable(len(g.variants))
 	return g
 }
 
@@ -82,7 +85,7 @@ func withExternal(lset, external labels.Labels) labels.Labels {
 		return lset
 	}
 	b := labels.NewBuilder(lset)
-	external.Range(func(l label) {
+	external.Range(func(l labels.Label) {
 		if lset.Get(l.Name) == "" {
 			b.Set(l.Name, l.Value)
 		}
@@ -92,7 +95,7 @@ func withExternal(lset, external labels.Labels) labels.Labels {
 
 // resolve returns the handle of a series, and whether it is a new one.
 func (g *generation) resolve(lset telemetry.Labels, md *telemetry.Metadata) (h telemetry.Handle, created bool) {
-	n, created, ok := g.table.resolve(g.apply(lset), md)
+	n, created, ok := g.table.Resolve(g.apply(lset), md)
 	if !ok {
 		return telemetry.Dropped, false
 	}

@@ -25,9 +25,10 @@ type failing struct {
 // quiet is the shortest time between two log lines about the same trouble.
 const quiet = 10 * time.Second
 
-// add notes a failed request. It returns the length of the streak, and whether
-// to log it: a receiver that fails now and then is told of once in a while.
-func (f *failing) add(r reply) (streak int, tell bool) {
+// add notes a failed request. It returns the length of the streak, how long it
+// lasts, and whether to log it: a receiver that fails now and then is told of
+// once in a while.
+func (f *failing) add(r reply) (streak int, lasting time.Duration, tell bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
@@ -36,10 +37,9 @@ func (f *failing) add(r reply) (streak int, tell bool) {
 	}
 	f.last = r.reason()
 	if !f.loud && now.Sub(f.told) >= quiet {
-		f.loud, f.told = true, now
-		return f.streak, true
+		f.loud, f.told, tell = true, now, true
 	}
-	return f.streak, false
+	return f.streak, now.Sub(f.since), tell
 }
 
 // clear ends the streak. It reports whether there was one that was logged.
@@ -58,6 +58,7 @@ func (f *failing) restart() {
 	f.streak = 0
 }
 
+// times returns the length of the streak; 0: the receiver takes samples.
 func (f *failing) times() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,6 +99,7 @@ type tally struct {
 	last time.Time
 }
 
+// mayLog reports whether it is time for another line, and takes it.
 func (t *tally) mayLog(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 )
 
@@ -31,6 +32,8 @@ type metrics struct {
 
 const storage = "prometheus_remote_storage_"
 
+// newMetrics returns the metrics of e, not registered yet. Their labels are the
+// ones that Prometheus has: remote_name and url.
 func newMetrics(e *endpoint, s *settings) *metrics {
 	m := &metrics{}
 	if e.cfg.Registry != nil {
@@ -44,28 +47,33 @@ func newMetrics(e *endpoint, s *settings) *metrics {
 	return m
 }
 
+// counter makes a counter that register registers; so do the next ones.
 func (m *metrics) counter(name, help string) prometheus.Counter {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	m.all = append(m.all, c)
 	return c
 }
 
+// counters makes a counter for each reason.
 func (m *metrics) counters(name, help string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"reason"})
 	m.all = append(m.all, c)
 	return c
 }
 
+// gauge makes a gauge.
 func (m *metrics) gauge(name, help string) prometheus.Gauge {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	m.all = append(m.all, g)
 	return g
 }
 
+// watch makes a gauge that is read when it is scraped.
 func (m *metrics) watch(name, help string, f func() float64) {
 	m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 }
 
+// count makes a counter that is read when it is scraped.
 func (m *metrics) count(name, help string, f func() float64) {
 	m.all = append(m.all, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
 }
@@ -171,52 +179,54 @@ func (e *endpoint) stats() queue.Stats {
 }
 
 // in counts what was committed.
-func (m *metrics) in(c counts) {
-	m.samplesIn.Add(float64(c.samples))
-	m.exemplarsIn.Add(float64(c.exemplars))
-	m.histogramsIn.Add(float64(c.histograms))
+func (m *metrics) in(c wire.Counts) {
+	m.samplesIn.Add(float64(c.Samples))
+	m.exemplarsIn.Add(float64(c.Exemplars))
+	m.histogramsIn.Add(float64(c.Histograms))
 }
 
 // sent counts what the receiver took.
-func (m *metrics) sent(l load, r reply) {
-	m.samplesSent.Add(float64(l.samples))
-	m.exemplarsSent.Add(float64(l.exemplars))
-	m.histogramsSent.Add(float64(l.histograms))
-	m.metadataSent.Add(float64(l.metadata))
-	if l.kind == kindMetadata1 {
-		m.metadataBytes.Add(float64(len(l.body)))
+func (m *metrics) sent(l wire.Load, r reply) {
+	m.samplesSent.Add(float64(l.Samples))
+	m.exemplarsSent.Add(float64(l.Exemplars))
+	m.histogramsSent.Add(float64(l.Histograms))
+	m.metadataSent.Add(float64(l.Metadata))
+	if l.Kind == wire.KindMetadata1 {
+		m.metadataBytes.Add(float64(len(l.Body)))
 		return
 	}
-	m.bytes.Add(float64(len(l.body)))
+	m.bytes.Add(float64(len(l.Body)))
 	m.duration.Observe(r.took.Seconds())
-	for _, rec := range l.recs {
-		m.highestSent.raise(rec.maxTime)
+	for _, rec := range l.Recs {
+		m.highestSent.raise(rec.MaxTime)
 	}
 }
 
-func (m *metrics) retried(c counts) {
-	m.samplesRetried.Add(float64(c.samples))
-	m.exemplarsRetried.Add(float64(c.exemplars))
-	m.histogramsRetried.Add(float64(c.histograms))
-	m.metadataRetried.Add(float64(c.metadata))
+// retried counts what is to be sent once more.
+func (m *metrics) retried(c wire.Counts) {
+	m.samplesRetried.Add(float64(c.Samples))
+	m.exemplarsRetried.Add(float64(c.Exemplars))
+	m.histogramsRetried.Add(float64(c.Histograms))
+	m.metadataRetried.Add(float64(c.Metadata))
 }
 
 // failed counts what is given up.
-func (m *metrics) failed(c counts, reason string) {
-	m.samplesFailed.Add(float64(c.samples))
-	m.exemplarsFailed.Add(float64(c.exemplars))
-	m.histogramsFailed.Add(float64(c.histograms))
-	m.metadataFailed.Add(float64(c.metadata))
-	m.refused.WithLabelValues(reason).Add(float64(c.samples + c.histograms))
+func (m *metrics) failed(c wire.Counts, reason string) {
+	m.samplesFailed.Add(float64(c.Samples))
+	m.exemplarsFailed.Add(float64(c.Exemplars))
+	m.histogramsFailed.Add(float64(c.Histograms))
+	m.metadataFailed.Add(float64(c.Metadata))
+	m.refused.WithLabelValues(reason).Add(float64(c.Samples + c.Histograms))
 }
 
-func (m *metrics) dropped(reason string, c counts) {
-	if c == (counts{}) {
+// dropped counts what is not sent at all.
+func (m *metrics) dropped(reason string, c wire.Counts) {
+	if c == (wire.Counts{}) {
 		return
 	}
-	m.droppedSamples.WithLabelValues(reason).Add(float64(c.samples))
-	m.droppedExemplars.WithLabelValues(reason).Add(float64(c.exemplars))
-	m.droppedHistograms.WithLabelValues(reason).Add(float64(c.histograms))
+	m.droppedSamples.WithLabelValues(reason).Add(float64(c.Samples))
+	m.droppedExemplars.WithLabelValues(reason).Add(float64(c.Exemplars))
+	m.droppedHistograms.WithLabelValues(reason).Add(float64(c.Histograms))
 }
 
 // register adds the metrics to the registry, if there is one. Where another

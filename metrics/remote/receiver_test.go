@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/golang/snappy"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
-	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"github.com/divvy-collector/divvy/telemetry/sinktest"
+
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 )
 
 // A request is what a receiver was sent.
@@ -118,11 +118,14 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	}
 	req := request{header: hr.Header, at: time.Now()}
 	if strings.Contains(hr.Header.Get("Content-Type"), Message2) {
-		req.kind = kindWrite2
-		req.points = decode2(r.t, raw)
+		req.kind = wire.KindWrite2
+		req.points, err = sinktest.Decode2(raw)
 	} else {
-		req.kind = kindWrite1
-		req.points, req.metadata = decode1(r.t, raw)
+		req.kind = wire.KindWrite1
+		req.points, req.metadata, err = sinktest.Decode1(raw)
+	}
+	if err != nil {
+		r.t.Error(err)
 	}
 	r.mu.Lock()
 	answer := r.answer
@@ -131,7 +134,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	taken := true
 	if answer != nil {
 		taken = answer(w, req)
-	} else if req.kind == kindWrite2 {
+	} else if req.kind == wire.KindWrite2 {
 		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", fmt.Sprint(len(req.points)))
 	}
 	if taken {
@@ -152,70 +155,4 @@ func (r *receiver) seen() []request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]request(nil), r.requests...)
-}
-
-// decode1 reads a 1.0 request with the library of Prometheus.
-func decode1(t *testing.T, raw []byte) (points []sinktest.Point, md []prompb.MetricMetadata) {
-	t.Helper()
-	var req prompb.WriteRequest
-	if err := req.Unmarshal(raw); err != nil {
-		t.Errorf("decode 1.0: %v", err)
-	}
-	b := labels.NewScratchBuilder(0)
-	for _, ts := range req.Timeseries {
-		name := ts.ToLabels(&b, nil).String()
-		for _, s := range ts.Samples {
-			points = append(points, sinktest.Point{Series: name, T: s.Timestamp, V: s.Value})
-		}
-		for _, h := range ts.Histograms {
-			p := sinktest.Point{Series: name, T: h.Timestamp}
-			if h.IsFloatHistogram() {
-				p.FH = h.ToFloatHistogram()
-			} else {
-				p.H = h.ToIntHistogram()
-			}
-			points = append(points, p)
-		}
-		for _, e := range ts.Exemplars {
-			points = append(points, sinktest.Point{Series: name, T: e.Timestamp, V: e.Value, Exemplar: e.ToExemplar(&b, nil).Labels.String()})
-		}
-	}
-	return points, req.Metadata
-}
-
-// decode2 reads a 2.0 request with the library of Prometheus.
-func decode2(t *testing.T, raw []byte) (points []sinktest.Point) {
-	t.Helper()
-	var req writev2.Request
-	if err := req.Unmarshal(raw); err != nil {
-		t.Errorf("decode 2.0: %v", err)
-	}
-	b := labels.NewScratchBuilder(0)
-	for _, ts := range req.Timeseries {
-		lset, err := ts.ToLabels(&b, req.Symbols)
-		if err != nil {
-			t.Errorf("decode 2.0: %v", err)
-		}
-		name := lset.String()
-		for _, s := range ts.Samples {
-			points = append(points, sinktest.Point{Series: name, T: s.Timestamp, V: s.Value, ST: s.StartTimestamp})
-		}
-		for _, h := range ts.Histograms {
-			p := sinktest.Point{Series: name, T: h.Timestamp, ST: h.StartTimestamp}
-			if h.IsFloatHistogram() {
-				p.FH = h.ToFloatHistogram()
-			} else {
-				p.H = h.ToIntHistogram()
-			}
-			points = append(points, p)
-		}
-		for _, e := range ts.Exemplars {
-			ex, err := e.ToExemplar(&b, req.Symbols)
-			if err != nil {
-				t.Errorf("decode 2.0: %v", err)
-			}
-			points = append(points, sinktest.Point{Series: name, T: e.Timestamp, V: e.Value, Exemplar: ex.Labels.String()})
-		}
-	}
-	return points
 }

@@ -7,11 +7,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
-// run opens the log and sends what is in it and what comes, until ctx is done;
+// run is the life of an endpoint:
+//
+//	open the log ─► commit, send, watch the clock … ctx is done
+//	             ─► drain ─► refuse what comes ─► commit ─► close the log
+//
+// It opens the log and sends what is in it and what comes, until ctx is done;
 // then it drains. families is asked for the metadata to send.
 func (e *endpoint) run(ctx context.Context, families func() []telemetry.Metadata) {
 	if !e.openQueue(ctx) {
@@ -108,15 +114,18 @@ func (e *endpoint) keepTime(ctx context.Context, families func() []telemetry.Met
 func (e *endpoint) setPace(before int64) (backlog int64) {
 	set, lanes := e.settings.Load(), e.laneCount()
 	backlog = e.queue.Stats().Items
+	senders := max(1, int(e.senders.Load()))
 	desired := nextLanes(pace{
-		lanes:    lanes,
-		min:      set.Queue.MinLanes,
-		max:      set.Queue.MaxLanes,
-		backlog:  backlog,
-		before:   before,
-		capacity: int64(set.Queue.Capacity),
-		busy:     float64(e.busy.Swap(0)) / float64(paceEvery) / float64(lanes),
-		failing:  e.failing.times() > 0,
+		lanes:     lanes,
+		min:       set.Queue.MinLanes,
+		max:       set.Queue.MaxLanes,
+		senders:   senders,
+		backlog:   backlog,
+		before:    before,
+		delivered: e.delivered.Swap(0),
+		capacity:  int64(set.Queue.Capacity),
+		busy:      float64(e.busy.Swap(0)) / float64(paceEvery) / float64(senders),
+		failing:   e.failing.times() > 0,
 	})
 	e.metrics.desired.Set(float64(desired))
 	e.setLanes(desired)
@@ -124,7 +133,7 @@ func (e *endpoint) setPace(before int64) (backlog int64) {
 }
 
 // drain commits and waits until everything is delivered, for Config.Drain at
-// most and not beyond the receiver's third failure in a row.
+// most, and not while the receiver does nothing but fail.
 func (e *endpoint) drain() {
 	e.failing.restart()
 	deadline := time.After(e.cfg.Drain)
@@ -155,7 +164,7 @@ func (e *endpoint) dispatch(ctx context.Context) {
 
 // An arrival is a record and the lane that it is for.
 type arrival struct {
-	record
+	wire.Record
 	lane, lanes int
 }
 
@@ -169,10 +178,10 @@ func (e *endpoint) next(ctx context.Context) (arrival, bool) {
 			}
 			return arrival{}, false
 		}
-		r, err := openRecord(entry)
+		r, err := wire.OpenRecord(entry)
 		if err == nil {
 			lanes := max(1, int(entry.Lanes))
-			return arrival{record: r, lane: int(entry.Lane) % lanes, lanes: lanes}, true
+			return arrival{Record: r, lane: int(entry.Lane) % lanes, lanes: lanes}, true
 		}
 		e.log.Error("drop a record of the log", "err", err, "kind", entry.Kind, "bytes", len(entry.Payload))
 		e.metrics.refused.WithLabelValues("unreadable").Add(float64(entry.Items))
@@ -193,6 +202,7 @@ func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bo
 			}
 		}
 	}()
+	e.senders.Store(int64(first.lanes))
 	e.metrics.lanes.Set(float64(first.lanes))
 	for a := first; a.lanes == first.lanes; {
 		ln := lanes[a.lane]
@@ -201,7 +211,7 @@ func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bo
 			lanes[a.lane] = ln
 			senders.Go(func() { e.serve(ctx, ln) })
 		}
-		if !ln.put(ctx, a.record, e.settings.Load().Queue.Capacity) {
+		if !ln.put(ctx, a.Record, e.settings.Load().Queue.Capacity) {
 			return arrival{}, false
 		}
 		if a, ok = e.next(ctx); !ok {
@@ -221,11 +231,11 @@ func (e *endpoint) serve(ctx context.Context, ln *lane) {
 		if len(recs) == 0 {
 			return
 		}
-		if err := e.deliver(ctx, newLoad(recs), &patience{}); err != nil {
+		if err := e.deliver(ctx, wire.NewLoad(recs), &patience{}); err != nil {
 			return
 		}
 		for _, r := range recs {
-			e.queue.Ack(r.seq)
+			e.queue.Ack(r.Seq)
 		}
 		signal(e.acked)
 	}

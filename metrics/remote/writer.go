@@ -101,6 +101,7 @@ type identity struct {
 	maxBytes int64
 }
 
+// identity returns that of e.
 func (e Endpoint) identity() identity { return identity{e.key(), e.URL, e.MaxBytes} }
 
 // known returns the endpoints that there are.
@@ -143,7 +144,7 @@ func (w *Writer) adopt(external labels.Labels, endpoints []*endpoint) {
 
 // held returns those of list that have series.
 func held(list []*generation) []*generation {
-	return slices.DeleteFunc(list, func(g *generation) bool { return g == nil || g.table.size() == 0 })
+	return slices.DeleteFunc(list, func(g *generation) bool { return g == nil || g.table.Size() == 0 })
 }
 
 // Run sends until ctx is done, then commits what was appended and delivers
@@ -183,10 +184,7 @@ func (w *Writer) Run(ctx context.Context) error {
 
 // families returns the metadata of the series there are.
 func (w *Writer) families() []telemetry.Metadata {
-	t := w.state.Load().current.table
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.families.sorted()
+	return w.state.Load().current.table.Families()
 }
 
 // Resolve returns the handle of a series: see telemetry.Sink.
@@ -230,16 +228,17 @@ func (w *Writer) Append(b *telemetry.Batch) error {
 
 // rlock keeps the tables as they are while a batch is encoded.
 func (st *state) rlock() {
-	st.current.table.mu.RLock()
+	st.current.table.RLock()
 	for _, g := range st.older {
-		g.table.mu.RLock()
+		g.table.RLock()
 	}
 }
 
+// runlock undoes rlock.
 func (st *state) runlock() {
-	st.current.table.mu.RUnlock()
+	st.current.table.RUnlock()
 	for _, g := range st.older {
-		g.table.mu.RUnlock()
+		g.table.RUnlock()
 	}
 }
 
@@ -273,11 +272,11 @@ func (w *Writer) Release(handles []telemetry.Handle) {
 	ended := false
 	for _, h := range handles {
 		g, n := st.generation(h)
-		if g == nil || !g.table.release(n) {
+		if g == nil || !g.table.Release(n) {
 			continue
 		}
 		w.metrics.removed.Inc()
-		ended = ended || g != st.current && g.table.size() == 0
+		ended = ended || g != st.current && g.table.Size() == 0
 	}
 	if ended {
 		w.forget()

@@ -15,6 +15,7 @@ type writerMetrics struct {
 	appended, exemplars, updates prometheus.Counter
 }
 
+// newWriterMetrics returns the metrics of w, not registered yet.
 func newWriterMetrics(w *Writer) *writerMetrics {
 	m := &writerMetrics{}
 	const wal = "prometheus_remote_write_wal_"
@@ -33,17 +34,18 @@ func newWriterMetrics(w *Writer) *writerMetrics {
 	m.exemplars = counter("exemplars_appended_total", "Exemplars that were appended.")
 	m.updates = counter("metadata_updates_total", "Always 0: metadata is kept with the series.")
 	counter("out_of_order_samples_total", "Always 0: the receiver decides what is out of order.")
-	gauge("storage_active_series", "Series that are held.", func(st *state) float64 { return float64(st.current.table.size()) })
+	gauge("storage_active_series", "Series that are held.", func(st *state) float64 { return float64(st.current.table.Size()) })
 	gauge("storage_deleted_series", "Series that are held under rules that have changed since.", func(st *state) float64 {
 		n := 0
 		for _, g := range st.older {
-			n += g.table.size()
+			n += g.table.Size()
 		}
 		return float64(n)
 	})
 	return m
 }
 
+// register adds them to a registry; nil is none.
 func (m *writerMetrics) register(registry prometheus.Registerer) {
 	if registry == nil {
 		return
@@ -60,6 +62,7 @@ type highWater struct {
 	gauge prometheus.Gauge // in seconds
 }
 
+// newHighWater returns a mark at zero that g shows.
 func newHighWater(g prometheus.Gauge) *highWater { return &highWater{gauge: g} }
 
 // raise lifts the mark to t, if that is higher.

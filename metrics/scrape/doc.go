@@ -23,6 +23,8 @@
 //   - A body without a configured limit may have 256 MiB.
 //   - A zero sample at the start timestamp of a series is written only if no
 //     earlier scrape can have written a later one.
+//   - When the sink's rules change, a series that goes on gets no marker, even
+//     if it has other labels behind those rules from then on.
 //   - When a target goes away and another with the same labels goes on with its
 //     series, these are not marked as ended.
 //

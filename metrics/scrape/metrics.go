@@ -47,6 +47,15 @@ type metrics struct {
 	duration      prometheus.Histogram
 }
 
+// forgetJob removes what is labelled with a job that the pool has no more.
+func (m *metrics) forgetJob(job string) {
+	for _, v := range []interface{ DeleteLabelValues(...string) bool }{
+		m.syncs, m.syncFailed, m.syncLength, m.poolTargets, m.targetLimit,
+	} {
+		v.DeleteLabelValues(job)
+	}
+}
+
 // quantiles are those of the summaries that Prometheus has under these names.
 func quantiles() map[float64]float64 {
 	return map[float64]float64{0.01: 0.001, 0.05: 0.005, 0.5: 0.05, 0.90: 0.01, 0.99: 0.001}

@@ -85,6 +85,9 @@ func (p *Pool) Update(cfg Config) error {
 	if set.client != before.client {
 		before.client.CloseIdleConnections()
 	}
+	if cfg.JobName != before.cfg.JobName {
+		m.forgetJob(before.cfg.JobName)
+	}
 	if set.failures != before.failures {
 		before.failures.close()
 	}
@@ -255,7 +258,7 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 	}
 	t.turns++
 	t.scraped = true
-	j := &job{set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, err: p.tooMany}
+	j := &job{set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, made: time.Now(), err: p.tooMany}
 	p.turnLocked(t, func() {
 		p.scrape(j)
 		p.mu.Lock()

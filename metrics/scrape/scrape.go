@@ -26,16 +26,18 @@ type job struct {
 	t    *target
 	id   *identity
 	slot time.Time
-	late time.Duration // when the clock called
+	late time.Duration // of the clock's call
+	made time.Time     // when the clock called, by the monotonic clock
 	err  error         // why nothing is fetched
 }
 
-// timestamp returns the time of the samples.
-func (j *job) timestamp() time.Time {
-	if j.late <= min(maxTolerance, j.id.interval/100) {
+// timestamp returns the time of the samples of a scrape that begins at start.
+func (j *job) timestamp(start time.Time) time.Time {
+	late := j.late + start.Sub(j.made)
+	if late <= min(maxTolerance, j.id.interval/100) {
 		return j.slot
 	}
-	return j.slot.Add(j.late)
+	return j.slot.Add(late)
 }
 
 // maxChanges is how often a scrape is made again because the sink's rules
@@ -74,7 +76,7 @@ func (p *Pool) scrape(j *job) {
 	w := <-p.walks // bounds the work at one time to the processors there are
 	defer func() { w.release(); p.walks <- w }()
 	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, j.sink
-	w.now = j.timestamp().UnixMilli()
+	w.now = j.timestamp(start).UnixMilli()
 
 	r := w.process(ctx, pg, err, start)
 	j.set.observe(t, j, start, r)

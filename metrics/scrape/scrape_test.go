@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/cell"
@@ -118,6 +119,11 @@ func TestNewConfigurationEndsTheOldSeries(t *testing.T) {
 			if strings.Contains(l, `job="other"`) {
 				ups++
 			}
+		}
+		jobs := make(chan prometheus.Metric, 10)
+		r.pool.set.metrics.poolTargets.Collect(jobs)
+		if len(jobs) != 1 {
+			t.Errorf("%d jobs in the metrics; want 1", len(jobs))
 		}
 		if stale != 1+basicReports || ups != 1+basicReports {
 			t.Errorf("%d old series ended, %d new ones came; want %d each: %v", stale, ups, 1+basicReports, b.lines)
@@ -287,6 +293,27 @@ func TestSlowTargetDelaysNoOther(t *testing.T) {
 			t.Errorf("%d good scrapes in a minute; want 6", good)
 		}
 	})
+}
+
+// A scrape carries the time of its slot if it begins at once, else the time at
+// which it begins.
+func TestTimestampIsTheSlotUnlessLate(t *testing.T) {
+	slot := time.UnixMilli(1_000_000)
+	f := func(interval, late, waited, want time.Duration) {
+		t.Helper()
+		made := time.Now()
+		j := job{id: &identity{interval: interval}, slot: slot, late: late, made: made}
+		if got := j.timestamp(made.Add(waited)).Sub(slot); got != want {
+			t.Errorf("interval %s, late by %s and %s: stamped %s after the slot; want %s", interval, late, waited, got, want)
+		}
+	}
+	const ms = time.Millisecond
+	f(10*time.Second, 0, 0, 0)
+	f(10*time.Second, ms, ms, 0)
+	f(10*time.Second, 2*ms, ms, 3*ms)
+	f(10*time.Second, 0, 700*ms, 700*ms)
+	f(100*ms, ms, 0, 0)
+	f(100*ms, 2*ms, 0, 2*ms)
 }
 
 func TestStatusSaysWhatHappened(t *testing.T) {
