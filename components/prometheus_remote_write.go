@@ -289,6 +289,9 @@ func (c *remoteWrite) Run(ctx context.Context) error { return c.writer.Run(ctx) 
 // Update replaces the endpoints; those that did not change keep running.
 func (c *remoteWrite) Update(a remoteWriteArguments) error { return c.writer.Update(a.config(c.env)) }
 
+// Primed reports whether what is received survives a crash.
+func (c *remoteWrite) Primed() bool { return c.writer.Opened() }
+
 // Health is that of the first endpoint that is not well.
 func (c *remoteWrite) Health() component.Health {
 	if err := c.writer.Health(); err != nil {

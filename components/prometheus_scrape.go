@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -172,6 +173,9 @@ func (a *scrapeArgs) validateNames() error {
 	return nil
 }
 
+// clustered reports whether the targets are shared among the nodes of a cluster.
+func (a *scrapeArgs) clustered() bool { return a.Clustering != nil && a.Clustering.Enabled }
+
 // config translates the arguments for the engine.
 func (a *scrapeArgs) config(env component.Env) scrape.Config {
 	c := scrape.Config{
@@ -195,7 +199,7 @@ func (a *scrapeArgs) config(env component.Env) scrape.Config {
 	if c.JobName == "" {
 		c.JobName = env.ID
 	}
-	if a.Clustering == nil || !a.Clustering.Enabled {
+	if !a.clustered() {
 		c.View = cell.New(owner.Alone(env.Self))
 	}
 	for _, p := range a.ScrapeProtocols {
@@ -214,6 +218,8 @@ func (a *scrapeArgs) config(env component.Env) scrape.Config {
 type prometheusScrape struct {
 	env  component.Env
 	pool *scrape.Pool
+
+	primed atomic.Bool // has had targets, or needs none because it shares them with nobody
 
 	mu        sync.Mutex
 	forwardTo []telemetry.Sink
@@ -254,7 +260,13 @@ func (c *prometheusScrape) apply(a scrapeArgs) {
 	}
 	c.mu.Unlock()
 	c.pool.SetTargets(args.Targets(a.Targets))
+	if len(a.Targets) > 0 || !a.clustered() {
+		c.primed.Store(true)
+	}
 }
+
+// Primed reports whether there have been targets to share.
+func (c *prometheusScrape) Primed() bool { return c.primed.Load() }
 
 // scrapeDebug is what the component's page shows.
 type scrapeDebug struct {

@@ -95,12 +95,20 @@ func (m *metrics) loaded(err error) {
 
 // hash records which configuration runs.
 func (m *metrics) hash(sources map[string][]byte, cluster string) {
+	h := Hash(sources)
+	m.configHash.Reset()
+	m.configHash.WithLabelValues(hex.EncodeToString(h[:]), cluster).Set(1)
+}
+
+// Hash returns the SHA-256 of sources, one after the other by name. Nodes with
+// equal hashes run the same configuration.
+func Hash(sources map[string][]byte) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, name := range names(sources) {
 		h.Write(sources[name])
 	}
-	m.configHash.Reset()
-	m.configHash.WithLabelValues(hex.EncodeToString(h.Sum(nil)), cluster).Set(1)
+	h.Sum(sum[:0])
+	return sum
 }
 
 // evaluated records one evaluation.

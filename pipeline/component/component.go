@@ -54,6 +54,11 @@ type (
 
 	// A Server answers under /api/v0/component/<ID>/. The prefix is stripped.
 	Server interface{ Handler() http.Handler }
+
+	// A Primer needs something before it can do its share of a cluster's work:
+	// its first targets, or an open log. A node takes no part before Primed has
+	// returned true; what it returns after that does not matter.
+	Primer interface{ Primed() bool }
 )
 
 // Env is what the collector lends an instance. Each field is a plain value:
@@ -203,6 +208,12 @@ func (r Running) Health() (Health, bool) {
 		return h.Health(), true
 	}
 	return Health{}, false
+}
+
+// Primed reports whether the instance can do its share: see Primer.
+func (r Running) Primed() bool {
+	p, ok := r.instance.(Primer)
+	return !ok || p.Primed()
 }
 
 // DebugInfo returns the inner state of the instance, or nil.
