@@ -12,10 +12,12 @@ type Quorum struct {
 	Patience time.Duration // after so long below Size, serve all the same; 0: never
 }
 
-// An edge is an instant from which on count members serve.
+// An edge is an instant from which on count members serve, until the next.
 type edge struct {
 	at    time.Time
 	count int
+	since time.Time // since when there have been too few; zero: since ever
+	below bool      // there are too few
 }
 
 // WithQuorum returns v under q. The deadline after which the members serve
@@ -25,30 +27,41 @@ func (v View) WithQuorum(q Quorum) View {
 	v.quorum = q
 	v.edges = nil
 	if q.Size > 1 {
-		v.edges = edgesOf(v.members)
+		v.edges = edgesOf(v.members, q.Size)
 	}
 	return v
 }
 
 // edgesOf returns the instants at which the number of serving members changes,
-// ascending. Two lives of a node that overlap count twice; they do not in a
-// View that is well made.
-func edgesOf(members []Member) []edge {
-	var edges []edge
+// ascending, and whether there are fewer than size from then on. Two lives of
+// a node that overlap count twice; they do not in a View that is well made.
+func edgesOf(members []Member, size int) []edge {
+	var changes []edge
 	for _, m := range members {
 		if !m.Until.IsZero() && !m.From.Before(m.Until) {
 			continue
 		}
-		edges = append(edges, edge{m.From, 1})
+		changes = append(changes, edge{at: m.From, count: 1})
 		if !m.Until.IsZero() {
-			edges = append(edges, edge{m.Until, -1})
+			changes = append(changes, edge{at: m.Until, count: -1})
 		}
 	}
-	slices.SortStableFunc(edges, func(a, b edge) int { return a.at.Compare(b.at) })
-	count := 0
-	for i := range edges {
-		count += edges[i].count
-		edges[i].count = count
+	slices.SortStableFunc(changes, func(a, b edge) int { return a.at.Compare(b.at) })
+	edges := changes[:0]
+	last := edge{below: true}
+	for i, e := range changes {
+		last.at = e.at
+		last.count += e.count
+		if i+1 < len(changes) && changes[i+1].at.Equal(e.at) {
+			continue // more changes at the same instant
+		}
+		switch enough := last.count >= size; {
+		case enough:
+			last.since, last.below = time.Time{}, false
+		case !last.below || last.since.IsZero():
+			last.since, last.below = e.at, true
+		}
+		edges = append(edges, last)
 	}
 	return edges
 }
@@ -72,23 +85,14 @@ func (v View) Below(t time.Time) (since time.Time, below bool) {
 	return v.below(t)
 }
 
+// below looks from the latest edge backwards: who asks mostly asks about now.
 func (v View) below(t time.Time) (since time.Time, below bool) {
-	below = true
-	for i, e := range v.edges {
-		if e.at.After(t) {
-			break
-		}
-		if i+1 < len(v.edges) && v.edges[i+1].at.Equal(e.at) {
-			continue // more changes at the same instant
-		}
-		switch enough := e.count >= v.quorum.Size; {
-		case enough:
-			since, below = time.Time{}, false
-		case !below || since.IsZero():
-			since, below = e.at, true
+	for i := len(v.edges) - 1; i >= 0; i-- {
+		if e := &v.edges[i]; !e.at.After(t) {
+			return e.since, e.below
 		}
 	}
-	return since, below
+	return time.Time{}, true
 }
 
 // Size returns how many members serve at t.

@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -48,5 +49,40 @@ func TestAChangeOfHandsAtOneInstantIsNotAGap(t *testing.T) {
 	).WithQuorum(Quorum{Size: 2})
 	if _, ok := v.Owner(1, after(time.Minute)); !ok {
 		t.Error("nobody owns the key although two members serve at every instant")
+	}
+}
+
+// dumbBelow asks about every second from the first one on.
+func dumbBelow(v View, at time.Duration) (since time.Time, below bool) {
+	below = true
+	for s := time.Duration(0); s <= at; s += time.Second {
+		switch now := v.Size(after(s)) < v.quorum.Size; {
+		case now && (!below || since.IsZero()):
+			since, below = after(s), true
+		case !now:
+			since, below = time.Time{}, false
+		}
+	}
+	return since, below
+}
+
+func TestQuorumEqualsTheDumbOne(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for range 300 {
+		members := []Member{{Name: "first", From: after(0)}}
+		for i := range 1 + rnd.IntN(5) {
+			m := Member{Name: nodeNames(i + 1)[i], From: after(time.Duration(rnd.IntN(40)) * time.Second)}
+			if rnd.IntN(2) == 0 {
+				m.Until = m.From.Add(time.Duration(rnd.IntN(30)) * time.Second)
+			}
+			members = append(members, m)
+		}
+		v := NewView(members...).WithQuorum(Quorum{Size: 2 + rnd.IntN(3)})
+		for at := time.Duration(0); at < 90*time.Second; at += time.Second {
+			since, below := v.Below(after(at))
+			if wantSince, want := dumbBelow(v, at); below != want || !since.Equal(wantSince) {
+				t.Fatalf("%+v at %s: below since %s, %t; want %s, %t", v.members, at, since, below, wantSince, want)
+			}
+		}
 	}
 }
