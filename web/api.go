@@ -136,36 +136,6 @@ func (s *Server) showComponent(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, out)
 }
 
-// peerJSON is a node of the cluster as the API shows it.
-type peerJSON struct {
-	Name   string `json:"name"`
-	Addr   string `json:"addr"`
-	IsSelf bool   `json:"isSelf"`
-	State  string `json:"state"`
-}
-
-// peers returns the nodes by name. Only of this one the address is known here.
-func peers(cfg Config) []peerJSON {
-	out := []peerJSON{}
-	for _, m := range cfg.View.Load().Members() {
-		p := peerJSON{Name: m.Name, IsSelf: m.Name == cfg.Self, State: "participant"}
-		if !m.Until.IsZero() {
-			p.State = "terminating"
-		}
-		if p.IsSelf {
-			p.Addr = cfg.Listener.Addr()
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-// peersJSON returns the nodes as the API shows them.
-func peersJSON(cfg Config) ([]byte, error) { return json.Marshal(peers(cfg)) }
-
-// listPeers answers with the nodes of the cluster.
-func (s *Server) listPeers(w http.ResponseWriter, _ *http.Request) { writeJSON(w, peers(s.cfg)) }
-
 // writeJSON answers with v, without the passwords of URLs: no type marks them.
 func writeJSON(w http.ResponseWriter, v any) {
 	text, err := json.Marshal(v)

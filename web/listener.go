@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -26,14 +27,16 @@ type Listener struct {
 	public net.Listener
 	memory *memoryListener
 	addr   string // that Dial takes for the memory listener
+	peers  []byte // authorities that sign the certificates of peers, PEM; nil: peers show none
 	access atomic.Pointer[access]
 }
 
 // access is what the http block says, ready to use. It is replaced, never
 // changed.
 type access struct {
-	opts   Options     // as applied, for Refresh
-	tls    *tls.Config // nil: plain HTTP
+	opts   Options        // as applied, for Refresh
+	tls    *tls.Config    // nil: plain HTTP
+	users  *x509.CertPool // who signs the certificates of users; nil: TLS has seen to it
 	basic  *BasicOptions
 	filter *FilterOptions // nil: everything needs authentication
 }
@@ -88,6 +91,11 @@ func (l *Listener) Apply(opts Options) error {
 		}
 		next.tls = cfg
 	}
+	if l.peers != nil {
+		if err := next.admitPeers(l.peers); err != nil {
+			return err
+		}
+	}
 	if opts.Auth != nil {
 		next.basic, next.filter = opts.Auth.Basic, opts.Auth.Filter
 	}
@@ -128,7 +136,12 @@ func (p publicListener) Addr() net.Addr { return p.public.Addr() }
 // have it. It holds for requests from memory too.
 func (l *Listener) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if l.access.Load().admits(r) {
+		a := l.access.Load()
+		if !a.knows(r) {
+			http.Error(w, "the client certificate is not one for users of the http block", http.StatusForbidden)
+			return
+		}
+		if a.admits(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/divvy-collector/divvy/cell"
+	"github.com/divvy-collector/divvy/fleet/member"
+	"github.com/divvy-collector/divvy/fleet/member/roster"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/pipeline"
 )
@@ -35,6 +37,7 @@ type Config struct {
 
 	Self string                 // this node's name in View
 	View *cell.Cell[owner.View] // who is in the cluster
+	Node *member.Node           // this node in the cluster; nil: clustering is disabled
 
 	Bundle BundleConfig
 }
@@ -59,7 +62,7 @@ func New(cfg Config) *Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
-		Handler:           cfg.Listener.authenticate(s.routes()),
+		Handler:           s.entrance(),
 		Protocols:         protocols,
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       3 * time.Minute,
@@ -110,9 +113,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /-/reload", s.reload)
 	mux.HandleFunc("GET /-/support", s.bundle.serve)
 	mux.HandleFunc("/api/v0/component/", s.component)
-	mux.HandleFunc("/api/v1/ckit/transport/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "clustering is disabled", http.StatusNotFound)
-	})
+	for _, prefix := range clusterRoutes {
+		mux.HandleFunc(prefix, func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "clustering is disabled", http.StatusNotFound)
+		})
+	}
 	if s.cfg.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -142,14 +147,20 @@ func (s *Server) pages(mux *http.ServeMux) {
 	}
 }
 
-// ready answers whether a configuration was loaded: 200, or 503. A failed reload
-// does not make a collector unready, for the configuration before it still runs.
+// ready answers whether a configuration was loaded, and this node serves its
+// share of the cluster's work: 200, or 503. A failed reload does not make a
+// collector unready, for the configuration before it still runs; neither do too
+// few nodes, or nodes that are started one after the other would never be enough.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if !s.cfg.Pipeline.Ready() {
+	node := s.cfg.Node
+	switch {
+	case !s.cfg.Pipeline.Ready():
 		http.Error(w, "divvy is not ready.", http.StatusServiceUnavailable)
-		return
+	case node != nil && node.Stage() != roster.Serving:
+		http.Error(w, fmt.Sprintf("divvy is not ready. In the cluster it is %s.", node.Stage()), http.StatusServiceUnavailable)
+	default:
+		fmt.Fprintln(w, "divvy is ready.")
 	}
-	fmt.Fprintln(w, "divvy is ready.")
 }
 
 // reload reads the configuration again and says how that went: 200, or 400 with

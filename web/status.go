@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/divvy-collector/divvy/pipeline"
 )
@@ -21,12 +22,14 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 		Ready      bool
 		API        string
 		Build      map[string]string
-		Peers      []peerJSON
+		Notice     string // of the cluster as a whole; "" if all is well
+		Peers      []peer
 		Components []pipeline.ComponentState
 	}{
 		Ready:      s.cfg.Pipeline.Ready(),
 		API:        strings.TrimSuffix(s.cfg.PathPrefix, "/") + "/api/v0/web",
 		Build:      s.cfg.Bundle.Build,
+		Notice:     notice(s.cfg, time.Now()),
 		Peers:      peers(s.cfg),
 		Components: sorted(s.cfg.Pipeline),
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,27 +13,25 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/divvy-collector/divvy/fleet/lookup"
+	"github.com/divvy-collector/divvy/fleet/member"
 )
 
 // ClusterConfig says how this node takes part in a cluster. The zero value is a
-// cluster of one.
+// cluster of one. Flags write into the configurations of those who use them;
+// what flags do not say is filled in when the node is opened.
 //
-// Peers are named in one of two ways, never both: JoinAddresses lists them or
-// their DNS names, DiscoverPeers asks a provider. Neither means that this node
-// waits to be found.
+// Peers are named in one of two ways, never both: Peers.Join lists them or their
+// DNS names, Peers.Provider says whom to ask. Neither means that this node waits
+// to be found.
 type ClusterConfig struct {
-	Enabled             bool
-	NodeName            string        // unique in the cluster
-	AdvertiseAddress    string        // host or host:port that peers use; empty: looked up on AdvertiseInterfaces
-	AdvertiseInterfaces []string      // names of interfaces, or "all"
-	JoinAddresses       []string      // host, host:port or DNS names of peers; empty starts a cluster
-	DiscoverPeers       string        // how to look peers up, as key=value pairs
-	RejoinInterval      time.Duration // how often to look for peers again; 0 never
-	MaxJoinPeers        int           // peers to contact when joining; 0 all
-	Name                string        // of the cluster; nodes of other clusters are refused
-	TLS                 ClusterTLS
-	WaitForSize         int           // members needed before any target is owned; 0 needs none
-	WaitTimeout         time.Duration // own targets anyway after this long; 0 waits for ever
+	Enabled    bool
+	Node       member.Config // flags set Name, Cluster, Zone, Quorum, Rejoin and MaxPeers
+	Peers      lookup.Config // flags set Join and Provider
+	Self       lookup.Self   // flags set Address and Interfaces
+	TLS        ClusterTLS
+	SecretFile string // holds what all nodes of the cluster know and nobody else; empty: they know nothing
 }
 
 // ClusterTLS is how this node presents itself to peers.
@@ -49,30 +48,31 @@ func defaultClusterConfig() ClusterConfig {
 		host = "localhost"
 	}
 	return ClusterConfig{
-		NodeName:            host,
-		AdvertiseInterfaces: []string{"eth0", "en0"},
-		RejoinInterval:      time.Minute,
-		MaxJoinPeers:        5,
+		Node: member.Config{Name: host, Rejoin: time.Minute, MaxPeers: 5},
+		Self: lookup.Self{Interfaces: []string{"eth0", "en0"}},
 	}
 }
 
 func (c *ClusterConfig) flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.Enabled, "cluster.enabled", c.Enabled, "take part in a cluster")
-	fs.StringVar(&c.NodeName, "cluster.node-name", c.NodeName, "`name` of this node, unique in the cluster")
-	fs.StringVar(&c.AdvertiseAddress, "cluster.advertise-address", c.AdvertiseAddress,
+	fs.StringVar(&c.Node.Name, "cluster.node-name", c.Node.Name, "`name` of this node, unique in the cluster")
+	fs.StringVar(&c.Self.Address, "cluster.advertise-address", c.Self.Address,
 		"`host[:port]` by which peers reach this node")
-	fs.StringSliceVar(&c.AdvertiseInterfaces, "cluster.advertise-interfaces", c.AdvertiseInterfaces,
+	fs.StringSliceVar(&c.Self.Interfaces, "cluster.advertise-interfaces", c.Self.Interfaces,
 		"`interfaces` to take the advertised address from, or \"all\"")
-	fs.StringSliceVar(&c.JoinAddresses, "cluster.join-addresses", c.JoinAddresses, "`addresses` of peers to join")
-	fs.StringVar(&c.DiscoverPeers, "cluster.discover-peers", c.DiscoverPeers,
+	fs.StringSliceVar(&c.Peers.Join, "cluster.join-addresses", c.Peers.Join, "`addresses` of peers to join")
+	fs.StringVar(&c.Peers.Provider, "cluster.discover-peers", c.Peers.Provider,
 		"how to look up peers, as `key=value pairs`; not together with --cluster.join-addresses")
-	fs.DurationVar(&c.RejoinInterval, "cluster.rejoin-interval", c.RejoinInterval,
+	fs.DurationVar(&c.Node.Rejoin, "cluster.rejoin-interval", c.Node.Rejoin,
 		"how often to look for peers again; 0 never")
-	fs.IntVar(&c.MaxJoinPeers, "cluster.max-join-peers", c.MaxJoinPeers, "`number` of peers to contact when joining; 0 all")
-	fs.StringVar(&c.Name, "cluster.name", c.Name, "`name` of the cluster; nodes with another one are refused")
-	fs.IntVar(&c.WaitForSize, "cluster.wait-for-size", c.WaitForSize, "own no target before there are `n` members")
-	fs.DurationVar(&c.WaitTimeout, "cluster.wait-timeout", c.WaitTimeout,
+	fs.IntVar(&c.Node.MaxPeers, "cluster.max-join-peers", c.Node.MaxPeers, "`number` of peers to contact when joining; 0 all")
+	fs.StringVar(&c.Node.Cluster, "cluster.name", c.Node.Cluster, "`name` of the cluster; nodes with another one are refused")
+	fs.IntVar(&c.Node.Quorum.Size, "cluster.wait-for-size", c.Node.Quorum.Size, "own no target before there are `n` members")
+	fs.DurationVar(&c.Node.Quorum.Patience, "cluster.wait-timeout", c.Node.Quorum.Patience,
 		"own targets after this long even in a smaller cluster; 0 waits for ever")
+	fs.StringVar(&c.Node.Zone, "cluster.zone", c.Node.Zone, "`name` of the place where this node is, shown to peers")
+	fs.StringVar(&c.SecretFile, "cluster.secret-file", c.SecretFile,
+		"`file` with a secret that all nodes share; nodes without it are refused, other software too")
 	c.TLS.flags(fs)
 }
 
@@ -94,22 +94,62 @@ func (c *ClusterConfig) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	refuse(len(c.JoinAddresses) > 0 && c.DiscoverPeers != "",
+	refuse(len(c.Peers.Join) > 0 && c.Peers.Provider != "",
 		"--cluster.join-addresses and --cluster.discover-peers exclude each other; leave one out")
-	refuse(c.Enabled && c.NodeName == "", "--cluster.node-name is empty; give this node a name")
-	refuse(c.RejoinInterval < 0, "--cluster.rejoin-interval %s is negative", c.RejoinInterval)
-	refuse(c.MaxJoinPeers < 0, "--cluster.max-join-peers %d is negative", c.MaxJoinPeers)
-	refuse(c.WaitForSize < 0, "--cluster.wait-for-size %d is negative", c.WaitForSize)
-	refuse(c.WaitTimeout < 0, "--cluster.wait-timeout %s is negative", c.WaitTimeout)
-	refuse(!validAdvertise(c.AdvertiseAddress),
-		"--cluster.advertise-address %q is not host or host:port", c.AdvertiseAddress)
-	for _, addr := range c.JoinAddresses {
-		refuse(strings.TrimSpace(addr) == "", "--cluster.join-addresses has an empty address")
-	}
+	refuse(c.Enabled && c.Node.Name == "", "--cluster.node-name is empty; give this node a name")
+	refuse(c.Node.Rejoin < 0, "--cluster.rejoin-interval %s is negative", c.Node.Rejoin)
+	refuse(c.Node.MaxPeers < 0, "--cluster.max-join-peers %d is negative", c.Node.MaxPeers)
+	refuse(c.Node.Quorum.Size < 0, "--cluster.wait-for-size %d is negative", c.Node.Quorum.Size)
+	refuse(c.Node.Quorum.Patience < 0, "--cluster.wait-timeout %s is negative", c.Node.Quorum.Patience)
+	refuse(!validAdvertise(c.Self.Address),
+		"--cluster.advertise-address %q is not host or host:port", c.Self.Address)
+	errs = append(errs, c.validatePeers()...)
 	if c.Enabled && c.TLS.Enabled {
 		errs = append(errs, c.TLS.validate())
 	}
+	if c.Enabled {
+		_, err := c.secret()
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// validatePeers returns what is wrong with where to look for peers.
+func (c *ClusterConfig) validatePeers() []error {
+	flag := "join-addresses"
+	if len(c.Peers.Join) == 0 {
+		flag = "discover-peers"
+	} else if c.Peers.Provider != "" {
+		return nil // said already
+	}
+	var errs []error
+	if err := c.Peers.Validate(); err != nil {
+		for _, e := range flatten(err) {
+			errs = append(errs, fmt.Errorf("--cluster.%s: %w", flag, e))
+		}
+	}
+	return errs
+}
+
+// minSecret is the length below which a secret can be guessed, in bytes.
+const minSecret = 16
+
+// secret reads the secret of the cluster; nil if there is none. Space around it
+// does not count: editors add it.
+func (c *ClusterConfig) secret() ([]byte, error) {
+	if c.SecretFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.SecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("read --cluster.secret-file: %w", err)
+	}
+	secret := bytes.TrimSpace(text)
+	if len(secret) < minSecret {
+		return nil, fmt.Errorf("--cluster.secret-file %s holds %d bytes; a secret needs %d, such as: head -c 32 /dev/urandom | base64",
+			c.SecretFile, len(secret), minSecret)
+	}
+	return secret, nil
 }
 
 // validAdvertise looks at the form only: what the address leads to is not known
@@ -151,4 +191,28 @@ func (c *ClusterTLS) validate() error {
 		errs = append(errs, fmt.Errorf("--cluster.tls-ca-path %s holds no certificate", c.CAPath))
 	}
 	return errors.Join(errs...)
+}
+
+// client returns how this node connects to peers, and the authorities that sign
+// theirs in PEM; nothing if TLS is off. The certificate is read at every
+// handshake, so it can be renewed in place; the authorities are read once.
+func (c *ClusterTLS) client() (*tls.Config, []byte, error) {
+	if !c.Enabled {
+		return nil, nil, nil
+	}
+	authorities, err := os.ReadFile(c.CAPath)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read --cluster.tls-ca-path: %w", err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authorities)
+	return &tls.Config{
+		RootCAs:    pool,
+		ServerName: c.ServerName,
+		MinVersion: tls.VersionTLS12,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			cert, err := tls.LoadX509KeyPair(c.CertPath, c.KeyPath)
+			return &cert, err
+		},
+	}, authorities, nil
 }

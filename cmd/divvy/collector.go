@@ -15,9 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/components"
-	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/member"
 	"github.com/divvy-collector/divvy/pipeline"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/web"
@@ -36,6 +35,8 @@ type Collector struct {
 	pipeline *pipeline.Pipeline
 	server   *web.Server
 	registry *prometheus.Registry // of this Collector only: several fit into one process
+	node     *member.Node         // in the cluster; nil without one
+	left     sync.Once            // node is closed
 
 	mu      sync.Mutex        // guards sources, and makes loads one after the other
 	sources map[string][]byte // as loaded last
@@ -58,6 +59,10 @@ func Open(cfg Config, path string, stderr io.Writer) (*Collector, error) {
 		c.output.settle()
 		return nil, errors.Join(err, c.lock.Close())
 	}
+	if err = c.openNode(); err != nil {
+		c.output.settle()
+		return nil, errors.Join(err, c.Close())
+	}
 	c.assemble()
 	return c, nil
 }
@@ -72,9 +77,7 @@ func (c *Collector) assemble() {
 		currentBuild().metric(),
 		web.Resources(),
 	)
-	// A cluster of one: the View never changes, and this node owns everything.
-	self := c.cfg.Cluster.NodeName
-	view := cell.New(owner.Alone(self))
+	self, view := c.cfg.Cluster.Node.Name, c.view()
 	kinds, blocks := components.All(), blocks(c.output.Apply, c.listener.Apply)
 	c.pipeline = pipeline.New(pipeline.Config{
 		Kinds:  kinds,
@@ -92,7 +95,7 @@ func (c *Collector) assemble() {
 			Drain:      c.cfg.drain(),
 		},
 		Path:             configDir(c.path),
-		ClusterName:      c.cfg.Cluster.Name,
+		ClusterName:      c.cfg.Cluster.Node.Cluster,
 		ShutdownDeadline: c.cfg.ShutdownDeadline,
 	})
 	c.server = web.New(web.Config{
@@ -105,6 +108,7 @@ func (c *Collector) assemble() {
 		Pprof:      c.cfg.HTTP.Pprof,
 		Self:       self,
 		View:       view,
+		Node:       c.node,
 		Bundle: web.BundleConfig{
 			Refused: c.cfg.HTTP.BundleRefused,
 			Build:   currentBuild().fields(),
@@ -184,12 +188,20 @@ func (c *Collector) loaded() map[string][]byte {
 	return maps.Clone(c.sources)
 }
 
-// Run serves and runs the components until ctx is cancelled. Then the
-// components stop and deliver what is left, while the server still answers;
-// then the server stops. An error says what ended it before that.
+// Run serves and runs the components until ctx is cancelled. Then other nodes
+// take over, the components stop and deliver what is left, this node's part in
+// the cluster ends, and then the server. An error says what ended it before.
+//
+// Each ends only after the one above: all of them go on while they are left.
+//
+//	ctx ─► takePart ─► pipeline ─► gossip ─► server
 func (c *Collector) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	gossip, stopGossip := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopGossip()
 	// The server outlives the components: they may scrape it.
 	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -200,11 +212,36 @@ func (c *Collector) Run(ctx context.Context) error {
 		served <- c.server.Run(serve)
 		cancel()
 	}()
+	var gossiping, taking sync.WaitGroup
+	if c.node != nil {
+		gossiping.Go(func() { c.node.Run(gossip) })
+	}
+	taking.Go(func() {
+		c.takePart(ctx)
+		stopWork()
+	})
 	c.log.Info("divvy is running", "addr", c.Addr(), "path", c.path)
-	err := c.pipeline.Run(ctx)
+	err := c.pipeline.Run(work)
+	taking.Wait()
+	stopGossip()
+	gossiping.Wait()
+	err = errors.Join(err, c.closeNode())
 	stopServing()
 	err = errors.Join(err, <-served)
 	c.log.Info("divvy has stopped")
+	return err
+}
+
+// closeNode ends this node's part in the cluster, if it has one still.
+func (c *Collector) closeNode() (err error) {
+	c.left.Do(func() {
+		if c.node == nil {
+			return
+		}
+		if err = c.node.Close(); err != nil {
+			err = fmt.Errorf("close node: %w", err)
+		}
+	})
 	return err
 }
 
@@ -214,7 +251,7 @@ func (c *Collector) Close() error {
 	if err != nil {
 		err = fmt.Errorf("close listener: %w", err)
 	}
-	return errors.Join(err, c.lock.Close())
+	return errors.Join(c.closeNode(), err, c.lock.Close())
 }
 
 // metrics returns the sum of each counter and gauge of this collector by name.

@@ -147,6 +147,7 @@ func TestEndpointsAnswer(t *testing.T) {
 	f("/api/v0/component/no.such/metrics", 404)
 	f("/api/v0/component/", 404)
 	f("/api/v1/ckit/transport/stream", 404, "clustering is disabled")
+	f("/api/v1/divvy/letter", 404, "clustering is disabled")
 }
 
 // The UI moves as a whole under its prefix; the rest stays where it is.

@@ -13,9 +13,10 @@
 //
 // Life of a Collector:
 //
-//	Open ─► Run: load ─► serve … reload … ─► context ends
-//	                                              │
-//	                    components stop and drain ◄┘ then HTTP, then the lock
+//	Open ─► Run: load ─► join ─► serve … reload … ─► context ends
+//	                                                      │
+//	          others take over, then components stop and ◄┘
+//	          drain, then gossip, then HTTP, then the lock
 //
 // Invariant: os.Exit is called in main only, and nothing is left running when
 // it is.

@@ -73,10 +73,6 @@ func (c *Collector) announce(memoryLimit int64) {
 	if memoryLimit > 0 {
 		c.log.Info("memory limit set from the container's", "bytes", memoryLimit)
 	}
-	if c.cfg.Cluster.Enabled {
-		c.log.Warn("this build runs as a cluster of one: the --cluster flags are checked, but no peer is contacted",
-			"node", c.cfg.Cluster.NodeName)
-	}
 }
 
 // Package initialisation and the first load are over after the first of these;

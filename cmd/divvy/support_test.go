@@ -93,7 +93,7 @@ func TestSupportBundleHoldsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := startCollector(t, fmt.Sprintf(secretConfig, secret), func(cfg *Config) {
-		cfg.Cluster.DiscoverPeers = "provider=aws secret_access_key=hunter2"
+		cfg.Cluster.Peers.Provider = "provider=linode api_token=hunter2"
 	})
 	files := c.bundle()
 	for name, text := range files {

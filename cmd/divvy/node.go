@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/divvy-collector/divvy/cell"
+	"github.com/divvy-collector/divvy/fleet/member"
+	"github.com/divvy-collector/divvy/fleet/owner"
+)
+
+const (
+	// joinPatience is how long a node waits for its components before it takes
+	// part without some of them: a discovery that finds nothing must not keep the
+	// others from their targets.
+	joinPatience = time.Minute
+
+	// primedEvery is how often components are asked whether they can do their
+	// share.
+	primedEvery = 250 * time.Millisecond
+
+	// leavePatience bounds how long a node waits for the date at which others
+	// take over: a lead, moved once by another one, and something for the way.
+	leavePatience = 15 * time.Second
+)
+
+// openNode makes c a node of its cluster; without --cluster.enabled it does
+// nothing, and c is a cluster of one. Nobody is contacted before Run.
+func (c *Collector) openNode() error {
+	cfg := &c.cfg.Cluster
+	if !cfg.Enabled {
+		return nil
+	}
+	listen, err := netip.ParseAddrPort(c.listener.Addr())
+	if err != nil {
+		return fmt.Errorf("open node: %w", err)
+	}
+	self := cfg.Self
+	self.Listen = listen
+	node := cfg.Node
+	if node.Advertise, err = self.Find(context.Background()); err != nil {
+		return err
+	}
+	if secret, err := cfg.secret(); err != nil || secret != nil {
+		return errors.Join(err, errors.New("--cluster.secret-file cannot be used yet"))
+	}
+	var authorities []byte
+	if node.TLS, authorities, err = cfg.TLS.client(); err != nil {
+		return err
+	}
+	c.listener.AdmitPeers(authorities)
+	if peers := cfg.Peers; len(peers.Join) > 0 || peers.Provider != "" {
+		peers.Port, peers.Log = listen.Port(), c.log
+		node.Peers = peers.Peers
+	}
+	node.Version, node.Dir = currentBuild().Version, filepath.Join(c.cfg.StoragePath, "cluster")
+	node.Log, node.Registry = c.log, c.registry
+	if c.node, err = member.Open(node); err != nil {
+		return fmt.Errorf("open node: %w", err)
+	}
+	c.log.Info("this is a node of a cluster", "node", node.Name, "cluster", node.Cluster, "advertised", node.Advertise)
+	if node.Advertise.Addr().IsLoopback() {
+		c.log.Warn("only nodes on this machine can reach this one; "+
+			"listen on other addresses with --server.http.listen-addr, or name the right one with --cluster.advertise-address",
+			"listening", listen, "advertised", node.Advertise)
+	}
+	return nil
+}
+
+// view returns who serves what: the cluster's view, or that of a cluster of one.
+func (c *Collector) view() *cell.Cell[owner.View] {
+	if c.node == nil {
+		return cell.New(owner.Alone(c.cfg.Cluster.Node.Name))
+	}
+	return c.node.View()
+}
+
+// takePart takes part in the cluster, if there is one, from when the components
+// can do their share until ctx is done, and then until others have taken over.
+func (c *Collector) takePart(ctx context.Context) {
+	if c.node == nil {
+		<-ctx.Done()
+		return
+	}
+	if missing := awaitPrimed(ctx, c.pipeline.Unprimed); len(missing) > 0 {
+		c.log.Warn("taking part in the cluster although some components are not ready", "waited", joinPatience,
+			"components", strings.Join(missing, ", "))
+	}
+	if ctx.Err() == nil {
+		c.node.Ready()
+	}
+	<-ctx.Done()
+	c.log.Info("leaving the cluster; serving until others take over")
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(leavePatience, c.cfg.ShutdownDeadline))
+	defer cancel()
+	if err := c.node.Leave(patience); err != nil {
+		c.log.Warn("left without peers having agreed to take over; they will find out", "err", err)
+	}
+}
+
+// awaitPrimed returns when unprimed has nothing to name any more, when ctx is
+// done, or when patience is at its end; then it returns what was named last.
+func awaitPrimed(ctx context.Context, unprimed func() []string) []string {
+	ticker := time.NewTicker(primedEvery)
+	defer ticker.Stop()
+	late := time.NewTimer(joinPatience)
+	defer late.Stop()
+	for {
+		missing := unprimed()
+		if len(missing) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-late.C:
+			return slices.Clone(missing)
+		case <-ticker.C:
+		}
+	}
+}
