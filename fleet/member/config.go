@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -25,10 +26,12 @@ type Config struct {
 	// Peers looks up host:port of peers to join; nil or an empty answer: this
 	// node starts a cluster. It is asked again every Rejoin.
 	Peers    func(ctx context.Context) ([]string, error)
-	Rejoin   time.Duration // 0: never
+	Rejoin   time.Duration // 0: never, once peers were found
 	MaxPeers int           // peers to contact at a time; 0: all
 
-	TLS *tls.Config // for connections to peers; nil: plain HTTP/2
+	TLS     *tls.Config    // for connections to peers; nil: plain HTTP/2
+	PeerCAs *x509.CertPool // who signs the peers' certificates, which are then demanded; see AskForCertificates
+	Secret  []byte         // shared by all nodes, 16 bytes or more; nil: none. It excludes nodes of other software
 
 	Version string // of the program
 	Zone    string // where the node is
@@ -43,16 +46,21 @@ type Config struct {
 	Stall time.Duration                                                     // lateness that counts as having been stopped; 0: 1.5 s
 }
 
-// Timings of the gossip among divvy nodes.
+// Timings and limits that are not worth a setting.
 const (
-	probeInterval = 500 * time.Millisecond
-	probeTimeout  = 300 * time.Millisecond
+	probeInterval = 5 * time.Second // of the gossip, as is
+	probeTimeout  = 2 * time.Second // this one
+
 	tickEvery     = 250 * time.Millisecond
 	healEvery     = 5 * time.Second
-	letterTimeout = time.Second
 	pulseEvery    = 500 * time.Millisecond
-	maxLifelines  = 32 // peers up to which everybody keeps a lifeline to everybody
-	someLifelines = 8  // lifelines of each node beyond that
+	letterTimeout = 5 * time.Second        // a letter and its answer
+	reachTimeout  = 500 * time.Millisecond // of a witness that tries to reach a suspect
+	dialTimeout   = time.Second
+	leaveTimeout  = time.Second
+	maxSending    = 64  // letters on their way at the same time
+	maxAnswering  = 256 // requests that are answered at the same time, without lifelines
+	minSecret     = 16  // bytes
 )
 
 func (c Config) defaulted() Config {
@@ -64,7 +72,10 @@ func (c Config) defaulted() Config {
 		c.Registry = prometheus.NewRegistry()
 	}
 	if c.Dial == nil {
-		c.Dial = (&net.Dialer{Timeout: letterTimeout}).DialContext
+		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	if c.TLS != nil {
+		c.TLS = presenting(c.TLS)
 	}
 	return c
 }
@@ -77,6 +88,12 @@ func (c *Config) Validate() error {
 	}
 	if !c.Advertise.IsValid() {
 		errs = append(errs, errors.New("advertise address is not set"))
+	}
+	if c.PeerCAs != nil && c.TLS == nil {
+		errs = append(errs, errors.New("peers' certificates are demanded, but there is no TLS to peers"))
+	}
+	if c.Secret != nil && len(c.Secret) < minSecret {
+		errs = append(errs, errors.New("cluster secret is shorter than 16 bytes"))
 	}
 	return errors.Join(errs...)
 }

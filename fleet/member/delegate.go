@@ -13,6 +13,22 @@ import (
 // A delegate is what memberlist calls. Its methods return at once.
 type delegate struct{ n *Node }
 
+// A known is what the gossip said of a member. memberlist's own values may not
+// be read outside its callbacks.
+type known struct {
+	addr string
+	life roster.Instance // 0: it is of other software
+}
+
+// knownOf reads a member as a callback gets it.
+func knownOf(m *memberlist.Node) (known, roster.Entry) {
+	e, err := roster.DecodeMetadata(m.Meta, m.Name, m.Address())
+	if err != nil {
+		e.Instance = 0
+	}
+	return known{addr: m.Address(), life: e.Instance}, e
+}
+
 // NodeMeta returns this node's entry for the gossip.
 func (d delegate) NodeMeta(limit int) []byte {
 	b := *d.n.metadata.Load()
@@ -26,9 +42,11 @@ func (d delegate) NodeMeta(limit int) []byte {
 func (d delegate) NotifyMsg(b []byte) {
 	st, err := ckit.Decode(b)
 	if err != nil {
+		d.n.meters.event(eventUnknown)
 		d.n.log.Debug("gossip message not understood", "err", err)
 		return
 	}
+	d.n.meters.event(eventState)
 	d.n.mu.Lock()
 	say, news := d.n.states.Hear(st)
 	d.n.mu.Unlock()
@@ -45,6 +63,7 @@ func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
 
 // LocalState returns the states that a peer is told in a push/pull.
 func (d delegate) LocalState(bool) []byte {
+	d.n.meters.event(eventLocal)
 	d.n.mu.Lock()
 	defer d.n.mu.Unlock()
 	return d.n.states.Snapshot().Encode()
@@ -52,6 +71,7 @@ func (d delegate) LocalState(bool) []byte {
 
 // MergeRemoteState takes the states that a peer told in a push/pull.
 func (d delegate) MergeRemoteState(b []byte, _ bool) {
+	d.n.meters.event(eventRemote)
 	snapshot, err := ckit.DecodeSnapshot(b)
 	if err != nil {
 		d.n.log.Debug("states of a peer not understood", "err", err)
@@ -68,6 +88,7 @@ func (d delegate) MergeRemoteState(b []byte, _ bool) {
 
 // NotifyJoin notes a new member.
 func (d delegate) NotifyJoin(peer *memberlist.Node) {
+	d.n.meters.event(eventJoin)
 	d.n.mu.Lock()
 	d.n.states.Join(peer.Name)
 	hello := d.n.states.Repeat()
@@ -79,16 +100,22 @@ func (d delegate) NotifyJoin(peer *memberlist.Node) {
 }
 
 // NotifyUpdate notes new metadata of a member.
-func (d delegate) NotifyUpdate(peer *memberlist.Node) { d.learn(peer) }
+func (d delegate) NotifyUpdate(peer *memberlist.Node) {
+	d.n.meters.event(eventUpdate)
+	d.learn(peer)
+}
 
 func (d delegate) learn(peer *memberlist.Node) {
 	if peer.Name == d.n.cfg.Name {
+		d.n.mu.Lock()
+		d.n.gossiped = string(peer.Meta)
+		d.n.mu.Unlock()
 		return
 	}
-	e, err := roster.DecodeMetadata(peer.Meta, peer.Name, peer.Address())
+	k, e := knownOf(peer)
 	d.n.decide(func(now time.Time) {
-		d.n.known[peer.Name] = err == nil
-		if err == nil {
+		d.n.known[peer.Name] = k
+		if k.life != 0 {
 			d.n.roster.Learn(now, e)
 		}
 		d.n.countForeign(now)
@@ -97,37 +124,32 @@ func (d delegate) learn(peer *memberlist.Node) {
 
 // NotifyLeave notes that a member left or was given up.
 func (d delegate) NotifyLeave(peer *memberlist.Node) {
+	d.n.meters.event(eventLeave)
 	if peer.Name == d.n.cfg.Name {
 		return
 	}
-	left := peer.State == memberlist.StateLeft
-	e, err := roster.DecodeMetadata(peer.Meta, peer.Name, peer.Address())
+	name, left := peer.Name, peer.State == memberlist.StateLeft
+	k, _ := knownOf(peer)
 	d.n.decide(func(now time.Time) {
-		delete(d.n.known, peer.Name)
-		d.n.states.Leave(peer.Name)
-		if err == nil && !left && !d.n.stale() {
-			d.n.roster.Doubt(now, peer.Name, e.Instance)
+		delete(d.n.known, name)
+		d.n.states.Leave(name)
+		if k.life != 0 && !left && !d.n.stale() {
+			d.n.roster.GivenUp(now, name, k.life)
 		}
-		d.n.roster.SetForeign(now, peer.Name, false)
+		d.n.roster.SetForeign(now, name, false)
 	})
 }
 
 // countForeign tells the roster which nodes of other software take part. It
 // needs mu.
 func (n *Node) countForeign(now time.Time) {
-	for name, ours := range n.known {
-		n.roster.SetForeign(now, name, !ours && n.states.Of(name) == ckit.Participant)
+	for name, k := range n.known {
+		n.roster.SetForeign(now, name, k.life == 0 && n.states.Of(name) == ckit.Participant)
 	}
 }
 
 // AckPayload is what every answer to a ping says of this node.
-func (d delegate) AckPayload() []byte {
-	return roster.EncodePulse(d.n.pulse())
-}
-
-func (n *Node) pulse() roster.Pulse {
-	return roster.Pulse{Instance: n.self, Clock: time.Now().Round(0), Digest: n.digest.Load()}
-}
+func (d delegate) AckPayload() []byte { return roster.EncodePulse(d.n.pulse()) }
 
 // NotifyPingComplete notes what a peer said of itself.
 func (d delegate) NotifyPingComplete(peer *memberlist.Node, rtt time.Duration, payload []byte) {
@@ -137,17 +159,24 @@ func (d delegate) NotifyPingComplete(peer *memberlist.Node, rtt time.Duration, p
 }
 
 // NotifyMerge refuses to meet a cluster in which a living node at another
-// address has a name that is taken here.
+// address has a name that is taken here. The gossip may take longer than we do
+// to see that a node is dead.
 func (d delegate) NotifyMerge(peers []*memberlist.Node) error {
-	taken := map[string]string{d.n.cfg.Name: d.n.cfg.Advertise.String()}
-	if d.n.list != nil {
-		for _, m := range d.n.list.Members() {
-			taken[m.Name] = m.Address()
-		}
-	}
+	n, now := d.n, time.Now().Round(0)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	over := func(name string, k known) bool { return k.life != 0 && n.roster.Ended(now, name, k.life) }
 	for _, p := range peers {
-		if at, ok := taken[p.Name]; ok && p.State == memberlist.StateAlive && at != p.Address() {
-			return fmt.Errorf("node name %q is taken by %s; %s must have another one", p.Name, at, p.Address())
+		theirs, _ := knownOf(p)
+		if p.State != memberlist.StateAlive || over(p.Name, theirs) {
+			continue
+		}
+		if p.Name == n.cfg.Name && theirs.addr != n.cfg.Advertise.String() {
+			n.roster.Refused(now)
+			return fmt.Errorf("node name %q is taken by %s", p.Name, theirs.addr)
+		}
+		if ours, ok := n.known[p.Name]; ok && ours.addr != theirs.addr && !over(p.Name, ours) {
+			return fmt.Errorf("node name %q is taken by %s; %s must have another one", p.Name, ours.addr, theirs.addr)
 		}
 	}
 	return nil
@@ -155,24 +184,15 @@ func (d delegate) NotifyMerge(peers []*memberlist.Node) error {
 
 // NotifyConflict notes that two addresses claim one name.
 func (d delegate) NotifyConflict(existing, other *memberlist.Node) {
-	d.n.log.Error("two nodes have one name; give each its own with --cluster.node-name",
-		"name", existing.Name, "addr", existing.Address(), "other", other.Address())
+	d.n.meters.event(eventConflict)
+	a, _ := knownOf(existing)
+	b, _ := knownOf(other)
+	now := time.Now().Round(0)
+	d.n.mu.Lock()
+	back := d.n.roster.Ended(now, existing.Name, a.life) || d.n.roster.Ended(now, other.Name, b.life)
+	d.n.mu.Unlock()
+	if !back { // else it came back at another address, which the gossip learns later
+		d.n.log.Error("two nodes have one name; give each its own with --cluster.node-name",
+			"name", existing.Name, "addr", a.addr, "other", b.addr)
+	}
 }
-
-// broadcast gossips a statement for other software.
-func (n *Node) broadcast(st ckit.Statement) { n.queue.QueueBroadcast(statement{st}) }
-
-// A statement is a broadcast that replaces an earlier one about the same node.
-type statement struct{ ckit.Statement }
-
-// Invalidates is never asked, for Name is.
-func (s statement) Invalidates(memberlist.Broadcast) bool { return false }
-
-// Name says which statements replace each other.
-func (s statement) Name() string { return s.Node }
-
-// Message returns the bytes to gossip.
-func (s statement) Message() []byte { return s.Encode() }
-
-// Finished does nothing: nobody waits for a statement.
-func (s statement) Finished() {}

@@ -3,6 +3,7 @@ package member
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,26 +19,41 @@ const (
 	maxLetter    = 4 << 20 // bytes
 )
 
+var (
+	// errStale is what a node answers while it does not know yet what it
+	// missed.
+	errStale = errors.New("this node was stopped and has not withdrawn yet")
+	errEnded = errors.New("this node has left the cluster")
+	errBusy  = errors.New("too many requests at the same time")
+)
+
 // newClient returns the client of letters and lifelines: HTTP/2, with pings
 // that find dead connections within four seconds.
 func newClient(cfg Config) *http.Client {
 	t := &http.Transport{
-		DialContext:     cfg.Dial,
-		TLSClientConfig: cfg.TLS,
-		Protocols:       new(http.Protocols),
-		HTTP2:           &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 2 * time.Second},
+		DialContext:         cfg.Dial,
+		TLSClientConfig:     cfg.TLS,
+		TLSHandshakeTimeout: dialTimeout,
+		IdleConnTimeout:     30 * time.Second,
+		Protocols:           new(http.Protocols),
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 2 * time.Second},
 	}
 	t.Protocols.SetHTTP2(true)
 	t.Protocols.SetUnencryptedHTTP2(cfg.TLS == nil)
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// url returns the address of a route at a peer.
-func (n *Node) url(addr, path string) string {
+// request returns a sealed request to a route of a peer, and its nonce.
+func (n *Node) request(ctx context.Context, addr, path string, body []byte) (r *http.Request, nonce string, err error) {
+	scheme := "http://"
 	if n.cfg.TLS != nil {
-		return "https://" + addr + path
+		scheme = "https://"
 	}
-	return "http://" + addr + path
+	r, err = http.NewRequestWithContext(ctx, http.MethodPost, scheme+addr+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, "", err
+	}
+	return r, n.seal.put(r, n.cfg.Cluster, body), nil
 }
 
 // Handler answers the routes of the cluster: those of the gossip, letters and
@@ -47,7 +63,7 @@ func (n *Node) Handler() http.Handler {
 	mux.Handle("/", n.transport.Handler())
 	mux.HandleFunc("POST "+letterPath, n.serveLetter)
 	mux.HandleFunc("POST "+lifelinePath, n.serveLifeline)
-	return mux
+	return n.guarded(mux)
 }
 
 // write sends a letter and returns the answer.
@@ -58,10 +74,11 @@ func (n *Node) write(ctx context.Context, addr string, l roster.Letter) (roster.
 		return roster.Letter{}, errStale
 	}
 	l.Sender, l.Instance = n.cfg.Name, n.self
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url(addr, letterPath), bytes.NewReader(roster.EncodeLetter(l)))
+	req, nonce, err := n.request(ctx, addr, letterPath, roster.EncodeLetter(l))
 	if err != nil {
 		return roster.Letter{}, err
 	}
+	sent := time.Now()
 	resp, err := n.client.Do(req)
 	if err != nil {
 		return roster.Letter{}, err
@@ -72,28 +89,70 @@ func (n *Node) write(ctx context.Context, addr string, l roster.Letter) (roster.
 		return roster.Letter{}, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return roster.Letter{}, fmt.Errorf("peer answers %s: %s", resp.Status, bytes.TrimSpace(b))
+		return roster.Letter{}, fmt.Errorf("peer %s answers %s: %s", addr, resp.Status, firstLine(b))
 	}
-	return roster.DecodeLetter(b)
+	if err := n.seal.checkReply(resp, n.cfg.Cluster, nonce, b); err != nil {
+		return roster.Letter{}, fmt.Errorf("peer %s: %w", addr, err)
+	}
+	reply, err := roster.DecodeLetter(b)
+	if err == nil {
+		rtt := time.Since(sent)
+		n.decide(func(now time.Time) {
+			n.roster.Learn(now, reply.Entries...)
+			n.roster.Compare(now, reply.Sender, reply.Pulse(), rtt)
+		})
+	}
+	return reply, err
+}
+
+// admit checks what every request between nodes must have, and returns the
+// nonce of its seal. It answers those that it does not admit.
+func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce string, ok bool) {
+	if cluster := r.Header.Get(clusterHeader); cluster != n.cfg.Cluster {
+		n.refuse(w, r, http.StatusConflict, fmt.Errorf("this is cluster %q, not %.100q", n.cfg.Cluster, cluster))
+		return "", false
+	}
+	nonce, err := n.seal.check(r, n.cfg.Cluster, body)
+	switch {
+	case err != nil:
+		n.refuse(w, r, http.StatusUnauthorized, err)
+	case n.stale():
+		n.refuse(w, r, http.StatusServiceUnavailable, errStale)
+	case n.ended():
+		n.refuse(w, r, http.StatusServiceUnavailable, errEnded)
+	default:
+		return nonce, true
+	}
+	return "", false
 }
 
 // serveLetter answers a letter.
 func (n *Node) serveLetter(w http.ResponseWriter, r *http.Request) {
+	select {
+	case n.answering <- struct{}{}:
+		defer func() { <-n.answering }()
+	default:
+		n.refuse(w, r, http.StatusServiceUnavailable, errBusy)
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(letterTimeout))
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLetter))
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		n.refuse(w, r, http.StatusRequestEntityTooLarge, err)
+		return
+	}
+	nonce, ok := n.admit(w, r, b)
+	if !ok {
 		return
 	}
 	l, err := roster.DecodeLetter(b)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		n.refuse(w, r, http.StatusBadRequest, err)
 		return
 	}
-	if n.stale() {
-		http.Error(w, errStale.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	w.Write(roster.EncodeLetter(n.answer(r.Context(), l)))
+	reply := roster.EncodeLetter(n.answer(r.Context(), l))
+	n.seal.putReply(w, r, n.cfg.Cluster, nonce, reply)
+	w.Write(reply)
 }
 
 // answer takes a letter in and returns the reply.
@@ -109,26 +168,30 @@ func (n *Node) answer(ctx context.Context, l roster.Letter) roster.Letter {
 			} else {
 				reply.Entries = []roster.Entry{n.roster.Self()}
 			}
+			n.publish(now)
 		})
 	case roster.Ask:
 		reply.Suspect, reply.SuspectInstance = l.Suspect, l.SuspectInstance
 		reply.Reachable = n.reach(ctx, l.Suspect, l.SuspectInstance)
 	}
+	p := n.pulse()
+	reply.Clock, reply.Digest = p.Clock, p.Digest
 	return reply
 }
 
 // reach reports whether that life of a node answers us.
 func (n *Node) reach(ctx context.Context, name string, instance roster.Instance) bool {
-	if name == n.cfg.Name {
-		return instance == n.self
+	if name == n.cfg.Name && instance == n.self {
+		return true
 	}
-	for _, e := range n.peers.Load() {
-		if e.Name == name && e.Instance == instance {
-			ctx, cancel := context.WithTimeout(ctx, letterTimeout/2)
-			defer cancel()
-			reply, err := n.write(ctx, e.Addr, roster.Letter{Kind: roster.Ask, Suspect: name, SuspectInstance: instance})
-			return err == nil && reply.Reachable
-		}
+	n.mu.Lock()
+	addr, heard := n.roster.AddrOf(name, instance), n.roster.Hears(time.Now().Round(0), name, instance)
+	n.mu.Unlock()
+	if heard || addr == "" {
+		return heard
 	}
-	return false
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	reply, err := n.write(ctx, addr, roster.Letter{Kind: roster.Ask, Suspect: name, SuspectInstance: instance})
+	return err == nil && reply.Instance == instance
 }

@@ -3,9 +3,9 @@ package member
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -19,14 +19,22 @@ import (
 //
 // one every pulseEvery.
 
+// errAnew is what a lifeline ends with that another life answers.
+var errAnew = errors.New("address answers as another instance")
+
 // serveLifeline sends pulses until the peer or this node goes.
 func (n *Node) serveLifeline(w http.ResponseWriter, r *http.Request) {
+	nonce, ok := n.admit(w, r, nil)
+	if !ok {
+		return
+	}
+	n.seal.putReply(w, r, n.cfg.Cluster, nonce, nil)
 	rc := http.NewResponseController(w)
-	rc.EnableFullDuplex()
 	ticker := time.NewTicker(pulseEvery)
 	defer ticker.Stop()
 	for !n.stale() {
 		b := roster.EncodePulse(n.pulse())
+		_ = rc.SetWriteDeadline(time.Now().Add(letterTimeout))
 		if _, err := w.Write(append([]byte{byte(len(b))}, b...)); err != nil || rc.Flush() != nil {
 			return
 		}
@@ -35,20 +43,22 @@ func (n *Node) serveLifeline(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-n.departed:
 			return
+		case <-n.done:
+			return
 		case <-ticker.C:
 		}
 	}
 }
 
-// keepLifelines keeps one lifeline to each peer, or to some if there are many.
+// keepLifelines keeps a lifeline to each peer that the roster watches.
 func (n *Node) keepLifelines(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	held := map[roster.Instance]context.CancelFunc{}
-	for {
-		peers, changed := n.peers.Get()
+	for ctx.Err() == nil {
+		watched, changed := n.watched.Get()
 		want := map[roster.Instance]roster.Entry{}
-		for _, e := range n.chosen(peers) {
+		for _, e := range watched {
 			want[e.Instance] = e
 		}
 		for instance, cancel := range held {
@@ -66,76 +76,84 @@ func (n *Node) keepLifelines(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			for _, cancel := range held {
-				cancel()
-			}
-			return
 		case <-changed:
 		}
 	}
-}
-
-// chosen returns the peers that this node watches: all, or those that follow
-// it by name.
-func (n *Node) chosen(peers []roster.Entry) []roster.Entry {
-	if len(peers) <= maxLifelines {
-		return peers
+	for _, cancel := range held {
+		cancel()
 	}
-	after := slices.IndexFunc(peers, func(e roster.Entry) bool { return e.Name > n.cfg.Name })
-	var list []roster.Entry
-	for i := range someLifelines {
-		list = append(list, peers[(max(after, 0)+i)%len(peers)])
-	}
-	return list
 }
 
 // keepLifeline reads a peer's pulses until ctx is done. When they end and a
-// new connection is refused, the peer's process is gone.
+// new connection is refused, the peer's process is gone; when another life
+// answers, it tells of itself.
 func (n *Node) keepLifeline(ctx context.Context, e roster.Entry) {
-	for ctx.Err() == nil {
-		err := n.readPulses(ctx, e)
-		if ctx.Err() != nil {
+	for wait := time.Duration(0); ctx.Err() == nil; wait = tickEvery {
+		if !sleep(ctx, wait) {
 			return
 		}
-		if errors.Is(err, syscall.ECONNREFUSED) && !n.stale() {
-			n.decide(func(now time.Time) { n.roster.Doubt(now, e.Name, e.Instance) })
+		pulses, err := n.readPulses(ctx, e)
+		if pulses > 0 && ctx.Err() == nil {
+			_, err = n.readPulses(ctx, e) // at once, for it may have been the last
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(tickEvery):
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errAnew):
+			_ = n.sync(ctx, e.Addr)
+		case errors.Is(err, syscall.ECONNREFUSED) && !n.stale():
+			n.decide(func(now time.Time) { n.roster.Doubt(now, e.Name, e.Instance) })
 		}
 	}
 }
 
-// readPulses opens a lifeline and notes its pulses until it ends.
-func (n *Node) readPulses(ctx context.Context, e roster.Entry) error {
+// sleep waits for d. It returns false if ctx is done before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// readPulses opens a lifeline and notes its pulses until it ends. It returns
+// how many there were.
+func (n *Node) readPulses(ctx context.Context, e roster.Entry) (pulses int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url(e.Addr, lifelinePath), nil)
+	req, nonce, err := n.request(ctx, e.Addr, lifelinePath, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	resp, err := n.client.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
+		return 0, fmt.Errorf("peer %s answers %s", e.Addr, resp.Status)
 	}
-	for {
-		var size [1]byte
-		if _, err := io.ReadFull(resp.Body, size[:]); err != nil {
-			return err
+	if err := n.seal.checkReply(resp, n.cfg.Cluster, nonce, nil); err != nil {
+		return 0, fmt.Errorf("peer %s: %w", e.Addr, err)
+	}
+	var buf [1 << 8]byte
+	for ; ; pulses++ {
+		if _, err := io.ReadFull(resp.Body, buf[:1]); err != nil {
+			return pulses, err
 		}
-		b := make([]byte, size[0])
+		b := buf[:buf[0]]
 		if _, err := io.ReadFull(resp.Body, b); err != nil {
-			return err
+			return pulses, err
 		}
 		p, err := roster.DecodePulse(b)
-		if err != nil {
-			return err
+		switch {
+		case err != nil:
+			return pulses, err
+		case p.Instance != e.Instance:
+			return pulses, errAnew
+		case !n.stale():
+			n.decide(func(now time.Time) { n.roster.Compare(now, e.Name, p, -1) })
 		}
-		n.decide(func(now time.Time) { n.roster.Compare(now, e.Name, p, 0) })
 	}
 }

@@ -3,11 +3,10 @@ package member
 import (
 	"context"
 	"fmt"
-	"log"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,26 +26,35 @@ type Node struct {
 	cfg       Config
 	log       *slog.Logger
 	self      roster.Instance
+	seal      seal
 	transport *gossip.Transport
 	list      *memberlist.Memberlist
 	queue     memberlist.TransmitLimitedQueue
 	client    *http.Client
+	meters    *meters
 	view      *cell.Cell[owner.View]
-	peers     *cell.Cell[[]roster.Entry] // living entries of other nodes
+	watched   *cell.Cell[[]roster.Entry] // peers to keep a lifeline to
 	kick      chan struct{}              // of capacity 1: there may be actions
 	renew     chan struct{}              // of capacity 1: the metadata changed
 	departed  chan struct{}              // closed when the last slot was served
+	done      chan struct{}              // closed when Run returns
+	sending   chan struct{}              // has an item for each letter on its way
+	answering chan struct{}              // has an item for each letter that is answered
 	metadata  atomic.Pointer[[]byte]
-	digest    atomic.Uint64
-	ticked    atomic.Int64 // when the loop last ran, Unix ns of the monotonic clock's base
-	started   time.Time
+	pulsed    atomic.Pointer[roster.Pulse] // what is said of this node; its Clock is not set
+	beat      atomic.Pointer[time.Time]    // when the loop last ran
 
-	mu      sync.Mutex // guards the fields below
-	roster  *roster.Roster
-	states  *ckit.States
-	known   map[string]bool // members of the gossip, by name; false: without our metadata
-	changes int             // of the roster, when the view was published
-	left    bool            // departed is closed
+	mu       sync.Mutex // guards the fields below
+	roster   *roster.Roster
+	states   *ckit.States
+	known    map[string]known // other members of the gossip, by name
+	gossiped string           // metadata that the gossip has
+	changes  int              // of the roster, when the view was published
+	stage    roster.Stage     // when it was last looked at
+	left     bool             // departed is closed
+	wants    bool             // Ready was called
+	sought   bool             // peers were looked for once
+	alone    string           // why no peer was found although some were expected; "": as it should be
 }
 
 // Open makes the node a viewer of its own cluster of one. It answers peers
@@ -57,26 +65,31 @@ func Open(cfg Config) (*Node, error) {
 	}
 	cfg = cfg.defaulted()
 	n := &Node{
-		cfg:      cfg,
-		log:      cfg.Log,
-		started:  time.Now(),
-		view:     cell.New(owner.View{}),
-		peers:    cell.New[[]roster.Entry](nil),
-		kick:     make(chan struct{}, 1),
-		renew:    make(chan struct{}, 1),
-		departed: make(chan struct{}),
-		known:    map[string]bool{},
+		cfg:       cfg,
+		log:       cfg.Log,
+		seal:      seal{derive(cfg.Secret, routesKey)},
+		client:    newClient(cfg),
+		view:      cell.New(owner.View{}),
+		watched:   cell.New[[]roster.Entry](nil),
+		kick:      make(chan struct{}, 1),
+		renew:     make(chan struct{}, 1),
+		departed:  make(chan struct{}),
+		done:      make(chan struct{}),
+		sending:   make(chan struct{}, maxSending),
+		answering: make(chan struct{}, maxAnswering),
+		known:     map[string]known{},
+		sought:    cfg.Peers == nil,
+		self:      roster.NewInstance(time.Now(), uint16(rand.Uint32())),
 	}
-	n.self = roster.NewInstance(n.started, uint16(rand.Uint32()))
 	n.roster = roster.New(roster.Config{
 		Name: cfg.Name, Addr: cfg.Advertise.String(), Instance: n.self,
 		Version: cfg.Version, Zone: cfg.Zone, Config: cfg.Config, Quorum: cfg.Quorum,
 	})
 	var hello ckit.Statement
 	n.states, hello = ckit.NewStates(cfg.Name)
-	n.publish()
+	n.meters = newMeters(n)
 	n.touch()
-	n.client = newClient(cfg)
+	n.publish(time.Now().Round(0))
 	n.transport = gossip.New(gossip.Config{
 		Advertise: cfg.Advertise, TLS: cfg.TLS, Dial: cfg.Dial, Stale: n.stale, Log: cfg.Log, Registry: cfg.Registry,
 	})
@@ -87,39 +100,8 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.queue.NumNodes, n.queue.RetransmitMult = n.list.NumMembers, 4
 	n.broadcast(hello)
+	cfg.Registry.MustRegister(n.meters)
 	return n, nil
-}
-
-// gossipConfig is memberlist's configuration.
-func (n *Node) gossipConfig() *memberlist.Config {
-	c := memberlist.DefaultLANConfig()
-	c.Name = n.cfg.Name
-	c.Label = n.cfg.Cluster
-	c.Transport = n.transport
-	c.AdvertiseAddr, c.AdvertisePort = n.cfg.Advertise.Addr().String(), int(n.cfg.Advertise.Port())
-	c.ProbeInterval, c.ProbeTimeout = probeInterval, probeTimeout
-	c.TCPTimeout = 2 * time.Second
-	c.UDPBufferSize = 8 << 10
-	c.DeadNodeReclaimTime = time.Second
-	c.DelegateProtocolVersion, c.DelegateProtocolMin, c.DelegateProtocolMax = 0, 0, 0
-	c.Delegate, c.Events, c.Ping, c.Merge, c.Conflict = delegate{n}, delegate{n}, delegate{n}, delegate{n}, delegate{n}
-	c.Logger = log.New(logLines{n.log}, "", 0)
-	return c
-}
-
-// logLines passes memberlist's lines on at the level that they name.
-type logLines struct{ log *slog.Logger }
-
-func (l logLines) Write(line []byte) (int, error) {
-	text := strings.TrimSpace(string(line))
-	level := slog.LevelDebug
-	for prefix, at := range map[string]slog.Level{"[WARN]": slog.LevelWarn, "[ERR]": slog.LevelWarn, "[INFO]": slog.LevelDebug, "[DEBUG]": slog.LevelDebug} {
-		if rest, ok := strings.CutPrefix(text, prefix); ok {
-			text, level = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest), "memberlist:")), at
-		}
-	}
-	l.log.Log(context.Background(), level, text, "from", "gossip")
-	return len(line), nil
 }
 
 // View is who serves which slot, always the latest.
@@ -140,13 +122,30 @@ func (n *Node) Stage() roster.Stage {
 	return n.roster.Stage()
 }
 
-// Ready says that this node can serve its share from now on.
-func (n *Node) Ready() { n.decide(func(now time.Time) { n.roster.Ready(now) }) }
+// Ready says that this node can serve its share from now on. It takes part
+// once peers were looked for.
+func (n *Node) Ready() {
+	n.decide(func(now time.Time) {
+		n.wants = true
+		n.tryReady(now)
+	})
+}
+
+// tryReady tells the roster that this node is ready, if it knows whether there
+// are others. It needs mu.
+func (n *Node) tryReady(now time.Time) {
+	if n.wants && n.sought {
+		n.roster.Ready(now)
+	}
+}
 
 // Leave announces that this node stops, and returns when its last slot has
 // been served, or when ctx is done.
 func (n *Node) Leave(ctx context.Context) error {
-	n.decide(func(now time.Time) { n.roster.Leave(now) })
+	n.decide(func(now time.Time) {
+		n.wants = false
+		n.roster.Leave(now)
+	})
 	select {
 	case <-n.departed:
 		return nil
@@ -160,49 +159,69 @@ func (n *Node) decide(f func(now time.Time)) {
 	n.mu.Lock()
 	f(time.Now().Round(0))
 	n.mu.Unlock()
-	select {
-	case n.kick <- struct{}{}:
-	default:
-	}
+	signal(n.kick)
 }
 
-// publish shows the roster's View and what is gossiped of this node. It needs
-// mu, or to be alone.
-func (n *Node) publish() {
-	now := time.Now().Round(0)
-	n.digest.Store(n.roster.Digest(now))
+// publish shows the roster's View and what is said of this node. It needs mu,
+// or to be alone.
+func (n *Node) publish(now time.Time) {
+	p := n.roster.Pulse(now)
+	n.pulsed.Store(&p)
 	if c := n.roster.Changes(); c != n.changes || n.metadata.Load() == nil {
+		begin := time.Now()
 		n.changes = c
 		metadata := roster.EncodeMetadata(n.roster.Self())
 		n.metadata.Store(&metadata)
 		n.view.Set(n.roster.View())
-		var living []roster.Entry
-		for _, e := range n.roster.Entries()[1:] {
-			if !e.Down && (e.Until.IsZero() || now.Before(e.Until)) {
-				living = append(living, e)
-			}
-		}
-		n.peers.Set(living)
+		n.meters.publishing.Observe(time.Since(begin).Seconds())
+	}
+	if w := n.roster.Watched(); !slices.Equal(w, n.watched.Load()) {
+		n.watched.Set(w)
 	}
 }
 
+// pulse returns what this node says of itself now.
+func (n *Node) pulse() roster.Pulse {
+	p := *n.pulsed.Load()
+	p.Clock = time.Now().Round(0)
+	return p
+}
+
 // touch notes that the loop runs.
-func (n *Node) touch() { n.ticked.Store(int64(time.Since(n.started))) }
+func (n *Node) touch() {
+	now := time.Now()
+	n.beat.Store(&now)
+}
 
 // stale reports whether the loop has not run for too long: the process was
-// stopped or starved, and what it believes may be long out of date.
+// stopped or starved, or the machine slept, which only the wall clock shows.
+// What this node believes may be long out of date.
 func (n *Node) stale() bool {
-	return time.Since(n.started)-time.Duration(n.ticked.Load()) > n.cfg.Stall
+	now, beat := time.Now(), *n.beat.Load()
+	ran, passed := now.Sub(beat), now.Round(0).Sub(beat.Round(0))
+	return ran > n.cfg.Stall || (passed-ran).Abs() > n.cfg.Stall
+}
+
+// ended reports whether this node takes no part any more.
+func (n *Node) ended() bool {
+	select {
+	case <-n.departed:
+	case <-n.done:
+	default:
+		return false
+	}
+	return true
 }
 
 // Close leaves the gossip and gives everything back. Run has returned.
 func (n *Node) Close() error {
 	if n.Stage() != roster.Displaced {
-		if err := n.list.Leave(letterTimeout); err != nil {
+		if err := n.list.Leave(leaveTimeout); err != nil {
 			n.log.Warn("peers were not told of the end of this node", "err", err)
 		}
 	}
 	err := n.list.Shutdown()
 	n.client.CloseIdleConnections()
+	n.cfg.Registry.Unregister(n.meters)
 	return err
 }

@@ -2,7 +2,6 @@ package member
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -59,6 +58,7 @@ func (p *peer) kill() {
 	p.cancel()
 	<-p.done
 	p.list.Shutdown()
+	p.client.CloseIdleConnections()
 }
 
 // within waits until cond holds.
@@ -80,7 +80,7 @@ func within(t *testing.T, d time.Duration, what string, cond func() bool) time.D
 func agree(n int, peers ...*peer) func() bool {
 	return func() bool {
 		for _, p := range peers {
-			if p.View().Load().Size(time.Now()) != n || p.digest.Load() != peers[0].digest.Load() {
+			if p.View().Load().Size(time.Now()) != n || p.pulse().Digest != peers[0].pulse().Digest {
 				return false
 			}
 			for key := range owner.Key(50) {
@@ -121,7 +121,7 @@ func TestNodesJoinLeaveAndDie(t *testing.T) {
 	if took > 2*time.Second {
 		t.Errorf("lifelines took %s to tell a death", took)
 	}
-	fmt.Println("death known after", took)
+	t.Log("death known after", took)
 	if s := a.Stage(); s != roster.Serving {
 		t.Errorf("a is %s", s)
 	}

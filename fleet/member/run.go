@@ -2,7 +2,6 @@ package member
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -10,17 +9,20 @@ import (
 	"github.com/divvy-collector/divvy/fleet/member/roster"
 )
 
-// errStale is what a node answers while it does not know yet what it missed.
-var errStale = errors.New("this node was stopped and has not withdrawn yet")
+// skewWarning is the distance to the peers' median clock that is worth a word.
+const skewWarning = 100 * time.Millisecond
 
 // Run keeps the membership until ctx is done. Handler is served meanwhile.
 func (n *Node) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer close(n.done)
+	n.touch()
 	wg.Go(func() { n.renewMetadata(ctx) })
 	wg.Go(func() { n.seek(ctx) })
 	wg.Go(func() { n.heal(ctx) })
 	wg.Go(func() { n.keepLifelines(ctx) })
+	wg.Go(func() { n.warnOfSkew(ctx) })
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -38,24 +40,48 @@ func (n *Node) Run(ctx context.Context) {
 func (n *Node) turn(ctx context.Context, wg *sync.WaitGroup) {
 	stopped := n.stale()
 	if stopped {
-		n.log.Warn("this node was stopped or starved; it withdraws and joins again", "for", n.cfg.Stall)
 		n.transport.SetGate(true)
 	}
 	n.mu.Lock()
 	now := time.Now().Round(0)
 	if stopped {
+		n.log.Warn("this node was stopped or starved, or its clock jumped; it withdraws and joins again")
 		n.roster.Fence(now)
 	}
 	n.roster.Tick(now)
-	actions := n.roster.Take()
-	n.publish()
+	actions, deaths := n.roster.Take(), n.roster.Deaths()
+	n.publish(now)
+	was, is, rival := n.stage, n.roster.Stage(), n.roster.Rival()
+	n.stage = is
 	n.mu.Unlock()
-	n.touch()
-	if stopped {
-		n.transport.SetGate(false)
+	n.note(was, is, rival, deaths)
+	silent := is == roster.Displaced && rival != ""
+	if stopped && !silent {
+		// Before anybody hears us again the gossip must have our new metadata,
+		// or it would answer those who hold us for dead with our old dates.
+		_ = n.list.UpdateNode(time.Millisecond)
 	}
+	n.touch()
+	n.transport.SetGate(silent)
 	for _, a := range actions {
 		n.perform(ctx, wg, a)
+	}
+}
+
+// note logs what has become of this node and of others.
+func (n *Node) note(was, is roster.Stage, rival string, deaths []roster.Death) {
+	switch {
+	case was == is:
+	case is == roster.Displaced:
+		n.log.Error("another node has this node's name; this one serves nothing until that one is gone: give each its own with --cluster.node-name",
+			"name", n.cfg.Name, "other", rival)
+	default:
+		n.log.Info("cluster stage", "stage", is, "before", was)
+	}
+	for _, d := range deaths {
+		took := d.Known.Sub(d.Proof)
+		n.meters.takeover.Observe(took.Seconds())
+		n.log.Warn("node found dead; others serve its share", "node", d.Name, "after", took)
 	}
 }
 
@@ -65,13 +91,15 @@ func (n *Node) perform(ctx context.Context, wg *sync.WaitGroup, a roster.Action)
 	case roster.Announce:
 		signal(n.renew)
 	case roster.Tell:
-		wg.Go(func() { n.tell(ctx, a) })
+		n.post(ctx, wg, func() { n.tell(ctx, a) })
 	case roster.Sync:
-		wg.Go(func() { n.sync(ctx, a.Addr) })
+		n.post(ctx, wg, func() { _ = n.sync(ctx, a.Addr) })
 	case roster.Ask:
 		wg.Go(func() { n.ask(ctx, a) })
 	case roster.Participate:
 		n.state(ckit.Participant)
+	case roster.Withdraw:
+		n.state(ckit.Viewer)
 	case roster.Terminate:
 		n.state(ckit.Terminating)
 	case roster.Depart:
@@ -84,6 +112,18 @@ func (n *Node) perform(ctx context.Context, wg *sync.WaitGroup, a roster.Action)
 	}
 }
 
+// post sends a letter once there are not too many on their way.
+func (n *Node) post(ctx context.Context, wg *sync.WaitGroup, send func()) {
+	wg.Go(func() {
+		select {
+		case n.sending <- struct{}{}:
+			defer func() { <-n.sending }()
+			send()
+		case <-ctx.Done():
+		}
+	})
+}
+
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -94,10 +134,13 @@ func signal(c chan struct{}) {
 // state tells other software of a new state of this node.
 func (n *Node) state(to ckit.State) {
 	n.mu.Lock()
-	if to == ckit.Participant && n.states.Of(n.cfg.Name) == ckit.Participant {
-		n.states.Restart()
+	var st ckit.Statement
+	var err error
+	if to == ckit.Viewer {
+		st = n.states.Restart()
+	} else {
+		st, err = n.states.Change(to)
 	}
-	st, err := n.states.Change(to)
 	n.mu.Unlock()
 	if err != nil {
 		n.log.Debug("state not announced", "err", err)
@@ -114,19 +157,15 @@ func (n *Node) tell(ctx context.Context, a roster.Action) {
 	n.decide(func(now time.Time) {
 		for _, e := range a.Entries {
 			if e.Instance == n.self {
-				n.roster.Acked(now, a.Peer, e.Seq)
+				n.roster.Acked(now, reply.Sender, reply.Instance, e.Seq)
 			}
 		}
-		n.roster.Learn(now, reply.Entries...)
 	})
 }
 
 // sync exchanges everything that is known with a peer.
 func (n *Node) sync(ctx context.Context, addr string) error {
-	reply, err := n.write(ctx, addr, roster.Letter{Kind: roster.Sync, Entries: n.Entries()})
-	if err == nil {
-		n.decide(func(now time.Time) { n.roster.Learn(now, reply.Entries...) })
-	}
+	_, err := n.write(ctx, addr, roster.Letter{Kind: roster.Sync, Entries: n.Entries()})
 	return err
 }
 
@@ -135,28 +174,18 @@ func (n *Node) ask(ctx context.Context, a roster.Action) {
 	if err != nil {
 		return // the roster asks again, others too
 	}
-	n.decide(func(now time.Time) {
-		n.roster.Heard(now, a.Peer, reply.Instance)
-		n.roster.Answered(now, a.Suspect, a.Instance, reply.Reachable)
-	})
+	n.decide(func(now time.Time) { n.roster.Answered(now, a.Suspect, a.Instance, reply.Reachable) })
 }
 
-// renewMetadata gossips the metadata after each change. memberlist may drop an
-// update that races with a refutation of its own, so it is done again.
-func (n *Node) renewMetadata(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-n.renew:
-		}
-		if err := n.list.UpdateNode(letterTimeout); err != nil || string(n.list.LocalNode().Meta) != string(*n.metadata.Load()) {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(tickEvery):
-				signal(n.renew)
-			}
+// warnOfSkew says when this node's clock differs from the others'.
+func (n *Node) warnOfSkew(ctx context.Context) {
+	for warned := false; sleep(ctx, 10*time.Second); {
+		n.mu.Lock()
+		skew := n.roster.Skew(time.Now().Round(0))
+		n.mu.Unlock()
+		if off := skew.Abs() > skewWarning; off != warned {
+			warned = off
+			n.log.Warn("this node's clock against the median of its peers'; beyond a second it does not serve", "peers_ahead", skew, "too_far", off)
 		}
 	}
 }

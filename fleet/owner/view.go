@@ -24,6 +24,7 @@ type Member struct {
 	Name  string    // unique in the cluster
 	From  time.Time // serves slots at or after From; zero: since ever
 	Until time.Time // serves slots before Until; zero: no end is known
+	Peer  bool      // another process than the one whose View this is, even if it has its name
 }
 
 // Alone returns the View of a node that is a cluster of one.
@@ -31,21 +32,37 @@ func Alone(name string) View { return NewView(Member{Name: name}) }
 
 // NewView returns the View of members, in any order. Its ring is the one
 // that Grafana Alloy's nodes compute from the same names.
-func NewView(members ...Member) View {
-	v := View{members: slices.Clone(members)}
-	slices.SortFunc(v.members, func(a, b Member) int {
+func NewView(members ...Member) View { return View{}.With(members...) }
+
+// With returns the View of members, in any order, under v's quorum. Where the
+// names are v's, it takes v's ring over, so that a change of dates costs next
+// to nothing.
+func (v View) With(members ...Member) View {
+	w := View{members: slices.Clone(members)}
+	slices.SortFunc(w.members, func(a, b Member) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.From.Compare(b.From))
 	})
 	var names []string
-	for i, m := range v.members {
+	for i, m := range w.members {
 		if len(names) == 0 || names[len(names)-1] != m.Name {
 			names = append(names, m.Name)
-			v.lives = append(v.lives, i)
+			w.lives = append(w.lives, i)
 		}
 	}
-	v.lives = append(v.lives, len(v.members))
-	v.ring = newRing(names)
-	return v
+	w.lives = append(w.lives, len(w.members))
+	if w.ring = v.ring; v.ring == nil || !slices.Equal(names, v.names()) {
+		w.ring = newRing(names)
+	}
+	return w.WithQuorum(v.quorum)
+}
+
+// names returns the distinct names of the members.
+func (v View) names() []string {
+	var names []string
+	for _, first := range v.lives[:max(len(v.lives)-1, 0)] {
+		names = append(names, v.members[first].Name)
+	}
+	return names
 }
 
 // Members returns the members, by name and then by From. The slice is the

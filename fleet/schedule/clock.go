@@ -6,7 +6,14 @@
 // Keys that share an instant are served by one wake-up and handed over in one
 // call, because waking costs more than most of the work that is done then.
 //
-//	Set(entries) ─► Run: sleep ─► due slots ─► View.Owner ─► Serve(ours)
+//	Set(entries) ─► Run: sleep ─► slots that came ─► View.Owner ─► Serve(Round)
+//	                  ▲                                  │ ours: due
+//	                  └── the View changed: look ◄───────┘ were ours: lost
+//
+// Nothing is done when a View changes but one look at every key: planned
+// changes are dated ahead, so a move is the next slot being answered by another
+// node. Only a slot that has passed already and that the new View makes ours,
+// because its owner turned out to be dead by then, is caught up.
 //
 // The clock does not know what serving means: metrics are scraped and profiles
 // are taken by the same rules.
@@ -15,7 +22,10 @@
 // the last one served, whatever the wall clock does.
 // Invariant: there is no burst. After a delay or a step of the wall clock a
 // key is served for its latest slot at most, and after a step only from its
-// next slot on.
+// next slot on. What a death leaves is spread over a second.
+// Invariant: a slot from before its key was set is never served.
+// Invariant: a clock that shares its keys and was stopped serves nothing for a
+// second: its View may be out of date, and is being put right.
 // Invariant: Run is one goroutine; when it returns, Serve is not called again.
 package schedule
 
@@ -37,6 +47,12 @@ const (
 
 	// maxSleep bounds the time after which a step is noticed.
 	maxSleep = 5 * time.Second
+
+	// maxLate is how late a wake-up may be before that counts as having been
+	// stopped, and hold how long nothing is served then. The membership
+	// withdraws this node meanwhile.
+	maxLate = 1500 * time.Millisecond
+	hold    = time.Second
 )
 
 // Config says whose slots a Clock serves.
@@ -44,7 +60,7 @@ type Config struct {
 	Self  string                 // this node's name in View
 	View  *cell.Cell[owner.View] // who is in the cluster
 	Log   *slog.Logger           // nil discards
-	Serve func(due []Due)        // called by Run; must return at once and not keep due
+	Serve func(Round)            // called by Run; must return at once and not keep what it is given
 
 	now func() time.Time // wall clock; overridden for tests
 }
@@ -55,31 +71,34 @@ type Entry struct {
 	Interval time.Duration
 }
 
-// Due is a slot that is ours and has come.
-type Due struct {
-	Key  owner.Key
-	Slot time.Time // nominal; no monotonic reading
-	Late time.Duration
-}
-
 // A Clock calls Serve at the slots of its entries. Any number of goroutines
 // may use it.
 type Clock struct {
 	cfg  Config
-	wake chan struct{} // of capacity 1: entries changed
+	wake chan struct{} // of capacity 1: entries or the cell of Views changed
 
 	mu      sync.Mutex
 	view    *cell.Cell[owner.View]
 	entries map[owner.Key]*timed
 	queue   slots
+	late    []catchUp // ascending by at
+	held    time.Time // until then nothing is served
+	round   Round     // being made; its slices are used again
 }
 
-// timed is one entry with its place in its schedule.
+// timed is one entry with its place in its schedule. Times are Unix ns.
 type timed struct {
 	Entry
-	next   int64 // slot that is served next, Unix ns
-	served int64 // last slot that passed, ours or not, Unix ns; 0: none
+	since  int64 // when the key was set
+	next   int64 // slot that comes next
+	passed int64 // last slot that was asked about; 0: none
+	served int64 // last slot that was served here; 0: none
+	ours   bool  // the last slot that was asked about was ours
+	lost   int   // slots that were told as lost since then
 }
+
+// latest returns the latest slot that has passed.
+func (t *timed) latest() int64 { return t.next - int64(t.Interval) }
 
 // New returns a clock without entries.
 func New(cfg Config) *Clock {
@@ -103,10 +122,10 @@ func (c *Clock) Set(entries []Entry) {
 	for _, e := range entries {
 		t := c.entries[e.Key]
 		if t == nil {
-			t = &timed{Entry: e}
+			t = &timed{Entry: e, since: now.UnixNano()}
 			t.plan(now)
 		} else if t.Interval != e.Interval {
-			t.Entry = e
+			t.Entry, t.since = e, now.UnixNano()
 			t.plan(now)
 		}
 		kept[e.Key] = t
@@ -121,6 +140,7 @@ func (c *Clock) Follow(view *cell.Cell[owner.View]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.view = view
+	c.signal()
 }
 
 // rebuildLocked fills the queue from the entries. It needs mu.
@@ -141,53 +161,147 @@ func (c *Clock) signal() {
 	}
 }
 
-// Run serves slots until ctx is done.
+// Run serves slots until ctx is done. A slot that has come by then is still
+// served.
 func (c *Clock) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var due []Due
-	mono, wall := time.Now(), c.cfg.now()
+	w := watch{mono: time.Now(), wall: c.cfg.now()}
+	view, changed := c.follow()
 	for {
 		select {
 		case <-ctx.Done():
-			return
 		case <-timer.C:
 		case <-c.wake:
+		case <-changed:
 		}
-		elapsed, now := time.Since(mono), c.cfg.now()
-		step := now.Sub(wall) - elapsed
-		mono, wall = mono.Add(elapsed), now
-		if step.Abs() > maxStep {
-			c.cfg.Log.Warn("wall clock stepped; going on with the next slots", "step", step)
-			c.replan(now)
+		now := c.keepTime(&w, view)
+		before, was := view, changed
+		view, changed = c.follow()
+		if r := c.turn(now, before, view, was != changed); !r.empty() {
+			c.cfg.Serve(r)
 		}
-		due = c.collect(now, due[:0])
-		if len(due) > 0 && ctx.Err() == nil {
-			c.cfg.Serve(due)
+		if ctx.Err() != nil {
+			return
 		}
-		timer.Reset(c.sleep())
+		w.sleep = c.sleep()
+		timer.Reset(w.sleep)
 	}
 }
 
-// collect moves past every slot that has come and returns those that are ours.
-func (c *Clock) collect(now time.Time, due []Due) []Due {
+// follow returns the View and what is closed when it is out of date.
+func (c *Clock) follow() (owner.View, <-chan struct{}) {
+	c.mu.Lock()
+	view := c.view
+	c.mu.Unlock()
+	return view.Get()
+}
+
+// A watch remembers when Run last looked at the clocks, and for how long it
+// meant to sleep then.
+type watch struct {
+	mono, wall time.Time
+	sleep      time.Duration
+}
+
+// keepTime returns the present. If the wall clock has moved against the
+// monotonic one it plans anew; if this process was stopped while it shares its
+// keys, it holds.
+func (c *Clock) keepTime(w *watch, view owner.View) time.Time {
+	elapsed, now := time.Since(w.mono), c.cfg.now()
+	step := now.Sub(w.wall) - elapsed
+	w.mono, w.wall = w.mono.Add(elapsed), now
+	if step.Abs() > maxStep {
+		c.cfg.Log.Warn("wall clock stepped; going on with the next slots", "step", step)
+		c.replan(now)
+	}
+	if elapsed > w.sleep+maxLate && c.shared(view) {
+		c.cfg.Log.Warn("this process was stopped; slots of the next second are left out", "for", elapsed-w.sleep)
+		c.mu.Lock()
+		c.held = now.Add(hold)
+		c.mu.Unlock()
+	}
+	return now
+}
+
+// shared reports whether view has others than this node.
+func (c *Clock) shared(view owner.View) bool {
+	members := view.Members()
+	return len(members) > 1 || len(members) == 1 && !c.isSelf(members[0])
+}
+
+// isSelf reports whether m is this process, and not just one of its name.
+func (c *Clock) isSelf(m owner.Member) bool { return m.Name == c.cfg.Self && !m.Peer }
+
+// turn passes every slot that has come, after a look at a new View, and
+// returns what follows. The Round is valid until the next turn.
+func (c *Clock) turn(now time.Time, before, view owner.View, changed bool) Round {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	view := c.view.Load()
+	c.round = Round{Due: c.round.Due[:0], Lost: c.round.Lost[:0]}
 	for len(c.queue) > 0 && c.queue[0].next <= now.UnixNano() {
-		t := c.queue[0]
-		slot := time.Unix(0, t.next)
-		if now.Sub(slot) >= t.Interval {
-			slot = owner.Slot(t.Key, t.Interval, now) // older ones are lost
-		}
-		if m, ok := view.Owner(t.Key, slot); ok && m.Name == c.cfg.Self {
-			due = append(due, Due{Key: t.Key, Slot: slot, Late: now.Sub(slot)})
-		}
-		t.served = slot.UnixNano()
-		t.next = t.served + int64(t.Interval)
+		c.passLocked(c.queue[0], now, view)
 		heap.Fix(&c.queue, 0)
 	}
-	return due
+	if changed {
+		c.lookLocked(now, before, view)
+	}
+	c.catchUpLocked(now, view)
+	return c.round
+}
+
+// passLocked moves t past a slot that has come: past the latest one, if more
+// than one has. It needs mu.
+func (c *Clock) passLocked(t *timed, now time.Time, view owner.View) {
+	slot := time.Unix(0, t.next)
+	if now.Sub(slot) >= t.Interval {
+		latest := owner.Slot(t.Key, t.Interval, now)
+		if m, ok := view.Owner(t.Key, slot); ok && c.isSelf(m) {
+			c.round.Missed += int(latest.Sub(slot) / t.Interval)
+		}
+		slot = latest
+	}
+	m, ok := view.Owner(t.Key, slot)
+	switch {
+	case !ok || !c.isSelf(m):
+		c.loseLocked(t, slot, m.Name)
+	case now.Before(c.held):
+		c.round.Missed++
+	default:
+		c.serveLocked(t, Due{Key: t.Key, Slot: slot, Late: now.Sub(slot), From: c.predecessor(t, slot, view)})
+	}
+	t.passed = slot.UnixNano()
+	t.next = t.passed + int64(t.Interval)
+}
+
+// serveLocked adds a slot that is ours to the round. It needs mu.
+func (c *Clock) serveLocked(t *timed, d Due) {
+	t.served, t.ours, t.lost = d.Slot.UnixNano(), true, 0
+	c.round.Due = append(c.round.Due, d)
+}
+
+// loseLocked adds a slot that is not ours to the round, if one shortly before
+// was. It needs mu.
+func (c *Clock) loseLocked(t *timed, slot time.Time, heir string) {
+	if !t.ours && t.lost == 0 || t.lost == MaxLost {
+		return
+	}
+	t.ours = false
+	t.lost++
+	c.round.Lost = append(c.round.Lost, Lost{Key: t.Key, Slot: slot, Owner: heir, Slots: t.lost})
+}
+
+// predecessor returns the node that owned the slot before, if it is another
+// one and takes part still.
+func (c *Clock) predecessor(t *timed, slot time.Time, view owner.View) string {
+	if t.ours {
+		return ""
+	}
+	m, ok := view.Owner(t.Key, slot.Add(-t.Interval))
+	if !ok || m.Name == c.cfg.Self || !m.Until.IsZero() && !slot.Before(m.Until) {
+		return ""
+	}
+	return m.Name
 }
 
 // replan starts every entry over with its next slot after now.
@@ -195,41 +309,32 @@ func (c *Clock) replan(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.entries {
+		t.since = now.UnixNano()
 		t.plan(now)
 	}
+	c.late = nil
 	heap.Init(&c.queue)
 }
 
-// plan sets the next slot: the first after now, and after the last served.
+// plan sets the next slot: the first after now, and after the last that was
+// asked about.
 func (t *timed) plan(now time.Time) {
-	if now.UnixNano() < t.served {
-		now = time.Unix(0, t.served)
+	if now.UnixNano() < t.passed {
+		now = time.Unix(0, t.passed)
 	}
 	t.next = owner.NextSlot(t.Key, t.Interval, now).UnixNano()
 }
 
-// sleep returns the time until the next slot, at most maxSleep.
+// sleep returns the time until there is something to do, at most maxSleep.
 func (c *Clock) sleep() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.queue) == 0 {
-		return maxSleep
+	wait, now := int64(maxSleep), c.cfg.now().UnixNano()
+	if len(c.queue) > 0 {
+		wait = min(wait, c.queue[0].next-now)
 	}
-	return min(maxSleep, max(0, time.Duration(c.queue[0].next-c.cfg.now().UnixNano())))
-}
-
-// slots is a heap of entries by their next slot.
-type slots []*timed
-
-func (s slots) Len() int           { return len(s) }
-func (s slots) Less(i, j int) bool { return s[i].next < s[j].next }
-func (s slots) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
-
-// Push and Pop complete heap.Interface; the queue is only rebuilt and fixed.
-func (s *slots) Push(x any) { *s = append(*s, x.(*timed)) }
-func (s *slots) Pop() any {
-	old := *s
-	t := old[len(old)-1]
-	*s = old[:len(old)-1]
-	return t
+	if len(c.late) > 0 {
+		wait = min(wait, c.late[0].at-now)
+	}
+	return time.Duration(max(wait, 0))
 }

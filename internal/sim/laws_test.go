@@ -2,18 +2,23 @@ package sim
 
 import (
 	"fmt"
-	"github.com/divvy-collector/divvy/fleet/member/roster"
-	"github.com/divvy-collector/divvy/fleet/owner"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/divvy-collector/divvy/fleet/member/roster"
+	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
 // seeds returns how many histories of a law are played; SIM_N overrides it and
 // SIM_SEED plays one.
 func seeds(t *testing.T, n int) (from, to uint64) {
 	t.Helper()
+	if testing.Short() {
+		n = (n + 39) / 40
+	}
 	if s, err := strconv.ParseUint(os.Getenv("SIM_SEED"), 10, 64); err == nil {
 		return s, s + 1
 	}
@@ -254,11 +259,11 @@ func TestANodeWithAWrongClockServesNothing(t *testing.T) {
 		w := New(calm(seed))
 		w.begin(3)
 		settled := w.Now()
-		off := w.Start("node-3")
-		off.skew = 30 * time.Second
+		skew := 30 * time.Second
 		if seed%2 == 0 {
-			off.skew = -30 * time.Second
+			skew = -skew
 		}
+		off := w.startWith("node-3", "node-3", skew)
 		w.Run(60 * time.Second)
 		if got := w.Tally(settled, w.Now()-5*time.Second); got.Missed+got.Doubled > 0 {
 			t.Errorf("seed %d: %s", seed, got)
@@ -266,5 +271,67 @@ func TestANodeWithAWrongClockServesNothing(t *testing.T) {
 		if off.roster.Stage() == roster.Serving {
 			t.Errorf("seed %d: a node whose clock is %s off serves", seed, off.skew)
 		}
+	}
+}
+
+// play plays h. One that breaks a law is shrunk and printed.
+func playOrShrink(t *testing.T, h History) {
+	t.Helper()
+	err := Play(h)
+	if err == nil {
+		return
+	}
+	least := Shrink(h, func(h History) bool { return Play(h) != nil })
+	t.Errorf("seed %d: %s\n%s", h.Config.Seed, Play(least), least)
+}
+
+func TestLawsHoldInRandomHistories(t *testing.T) {
+	from, to := seeds(t, 300)
+	for seed := from; seed < to; seed++ {
+		c := calm(seed)
+		c.Keys = 40
+		playOrShrink(t, RandomHistory(c, 3+int(seed%5), 12))
+	}
+}
+
+// Beyond the weather in which nothing is lost, false deaths heal and dates are
+// moved; two views do not last.
+func TestStormsHeal(t *testing.T) {
+	from, to := seeds(t, 100)
+	for seed := from; seed < to; seed++ {
+		c := calm(seed)
+		c.Keys, c.Delay, c.Loss = 40, 2*time.Second, 0.05
+		h := RandomHistory(c, 3+int(seed%5), 8)
+		h.Steps = slices.DeleteFunc(h.Steps, func(s Step) bool { return s.Do == Cut || s.Do == Mute })
+		playOrShrink(t, h)
+	}
+}
+
+// A crash among a thousand nodes: they know it within seconds, and only the
+// dead node's keys move.
+func TestACrashAmongAThousand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	c := calm(1)
+	c.Keys, c.Interval = 1000, 5*time.Second
+	w := New(c)
+	w.Settled(1000)
+	w.Run(10 * time.Second)
+	before := w.Owners()
+	killed, dead := w.Now(), w.Node("node-500")
+	dead.Kill()
+	w.Run(20 * time.Second)
+	after := w.Owners()
+	if before == nil || after == nil {
+		t.Fatalf("agreed before: %t, after: %t", before != nil, after != nil)
+	}
+	for i := range before {
+		if before[i] != after[i] && before[i] != dead.Name {
+			t.Errorf("key %d moved from %s to %s", i, before[i], after[i])
+		}
+	}
+	if got := w.Tally(killed-c.Interval, w.Now()-c.Interval); got.Hole > c.Interval+10*time.Second {
+		t.Errorf("%s", got)
 	}
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
@@ -9,15 +11,16 @@ import (
 
 const (
 	tickEvery  = 250 * time.Millisecond
-	pingEvery  = 500 * time.Millisecond // one peer after the other, as memberlist does
+	pulseEvery = 500 * time.Millisecond
 	healEvery  = 5 * time.Second
-	suspicion  = 4 * time.Second // until the gossip gives up a node that is silent
+	stall      = 1500 * time.Millisecond // a pause that a process notices
+	askTimeout = 500 * time.Millisecond  // of a witness that tries to reach a suspect
 	redialTime = 20 * time.Millisecond
 )
 
-// A Node is one life of a node.
+// A Node is one life of a node: a process on a host.
 type Node struct {
-	Name string
+	Name, Host string
 
 	w        *World
 	roster   *roster.Roster
@@ -25,49 +28,66 @@ type Node struct {
 	skew     time.Duration
 	alive    bool // the process exists
 	paused   bool // it is stopped by a signal
-	woken    time.Time
 	view     owner.View
-	changes  int                     // of the roster, when view was made
-	next     map[owner.Key]time.Time // slot that the clock asks about next
-	mine     map[owner.Key]time.Time // last slot served here
-	silent   map[string]time.Time    // peer -> since when no ping was answered
-	peers    []string                // remembered on disk
+	changes  int               // of the roster, when view was made
+	next     []time.Time       // of each phase: the slot that the clock asks about next
+	mine     []time.Time       // of each key: the last slot served here
+	peers    map[string]string // name -> address, remembered on disk
+	seeds    []string          // hosts to join
+	watching map[roster.Instance]bool
 	turn     int
 }
 
-// Start begins a life of name, which knows the running nodes by their
-// addresses and joins once it is ready.
-func (w *World) Start(name string) *Node {
-	n := &Node{
-		Name: name, w: w, alive: true,
-		instance: roster.NewInstance(w.now, uint16(w.rnd.Uint32())),
-		next:     map[owner.Key]time.Time{}, mine: map[owner.Key]time.Time{}, silent: map[string]time.Time{},
-	}
+func addrOf(host string) string { return host + ":1" }
+
+// Start begins a life of the node that is called like its host. It knows the
+// addresses of running nodes and joins once it is ready.
+func (w *World) Start(host string) *Node { return w.StartAs(host, host) }
+
+// StartAs begins a life of the node called name.
+func (w *World) StartAs(name, host string) *Node {
+	skew := time.Duration(0)
 	if w.cfg.Skew > 0 {
-		n.skew = time.Duration(w.rnd.Int64N(int64(2*w.cfg.Skew))) - w.cfg.Skew
+		skew = time.Duration(w.rnd.Int64N(int64(2*w.cfg.Skew))) - w.cfg.Skew
 	}
-	n.roster = roster.New(roster.Config{
-		Name: name, Addr: name + ":1", Instance: n.instance, Quorum: w.cfg.Quorum,
-	})
-	seeds := w.Alive()
-	w.nodes = append(w.nodes, n)
-	w.byName[name] = n
-	for _, s := range seeds {
-		n.sync(s)
-	}
-	for _, key := range w.keys {
-		n.next[key] = owner.NextSlot(key, w.cfg.Interval, n.clock())
-		n.plan(key)
-	}
-	n.every(tickEvery, n.tick)
-	n.every(pingEvery, n.ping)
-	n.every(healEvery, n.heal)
-	w.after(300*time.Millisecond+2*w.cfg.Delay, func() {
+	return w.startWith(name, host, skew)
+}
+
+func (w *World) startWith(name, host string, skew time.Duration) *Node {
+	n := w.place(name, host, skew)
+	w.after(300*time.Millisecond+4*w.cfg.Delay, func() { // it has been told by its seeds
 		if n.running() {
 			n.roster.Ready(n.clock())
 			n.act()
 		}
 	})
+	for _, s := range w.Alive() {
+		if s != n {
+			n.seeds = append(n.seeds, s.Host)
+			n.sync(s)
+		}
+	}
+	return n
+}
+
+// place puts a process there that knows nobody.
+func (w *World) place(name, host string, skew time.Duration) *Node {
+	n := &Node{
+		Name: name, Host: host, w: w, alive: true, skew: skew,
+		mine: make([]time.Time, len(w.keys)), next: make([]time.Time, len(w.phases)),
+		peers: map[string]string{}, watching: map[roster.Instance]bool{},
+	}
+	n.instance = roster.NewInstance(n.clock(), uint16(w.rnd.Uint32()))
+	n.roster = roster.New(roster.Config{Name: name, Addr: addrOf(host), Instance: n.instance, Quorum: w.cfg.Quorum})
+	w.nodes = append(w.nodes, n)
+	w.byAddr[addrOf(host)] = n
+	for i, p := range w.phases {
+		n.next[i] = owner.NextSlot(w.keys[p.keys[0]], w.cfg.Interval, n.clock())
+		n.plan(i)
+	}
+	n.every(tickEvery, n.tick)
+	n.every(pulseEvery, n.pulse)
+	n.every(healEvery, n.heal)
 	return n
 }
 
@@ -94,7 +114,29 @@ func (n *Node) every(d time.Duration, f func()) {
 	n.w.after(time.Duration(n.w.rnd.Int64N(int64(d))), again)
 }
 
-func (n *Node) tick() { n.roster.Tick(n.clock()) }
+// tick lets the roster act, and opens and drops lifelines as it wants.
+func (n *Node) tick() {
+	n.roster.Tick(n.clock())
+	want := map[roster.Instance]bool{}
+	for _, e := range n.roster.Watched() {
+		want[e.Instance] = true
+		if n.peers[e.Name] != e.Addr {
+			n.peers[e.Name] = e.Addr
+		}
+		if !n.watching[e.Instance] {
+			n.watching[e.Instance] = true
+			n.w.watchers[e.Instance] = append(n.w.watchers[e.Instance], n)
+			if to := n.w.byAddr[e.Addr]; to == nil || !to.alive || to.instance != e.Instance {
+				n.w.after(redialTime, func() { n.redial(e) })
+			}
+		}
+	}
+	for instance := range n.watching {
+		if !want[instance] {
+			delete(n.watching, instance)
+		}
+	}
+}
 
 // Leave asks the node to stop gracefully.
 func (n *Node) Leave() {
@@ -107,23 +149,26 @@ func (n *Node) Leave() {
 // Kill ends the process without a word. Peers see their lifelines break.
 func (n *Node) Kill() {
 	n.alive = false
-	n.broke()
+	e := n.roster.Self()
+	for _, p := range n.w.watchers[n.instance] {
+		if p.watching[n.instance] && !n.w.deaf(n.Host, p.Host) {
+			n.w.after(n.w.delay()+redialTime, func() { p.redial(e) })
+		}
+	}
 }
 
-// broke lets every peer notice that its stream to n ended and that redialling
-// is refused.
-func (n *Node) broke() {
-	for _, p := range n.w.Alive() {
-		if p == n || n.w.cut(n.Name, p.Name) {
-			continue
-		}
-		n.w.after(n.w.delay()+redialTime, func() {
-			if p.running() && !n.alive && n.w.byName[n.Name] == n {
-				p.roster.Doubt(p.clock(), n.Name, n.instance)
-				p.act()
-			}
-		})
+// redial tries to reach a peer whose lifeline broke.
+func (n *Node) redial(e roster.Entry) {
+	if !n.running() || n.w.parted(n.Host, e.Addr[:len(e.Addr)-2]) {
+		return
 	}
+	switch to := n.w.byAddr[e.Addr]; {
+	case to == nil || !to.alive: // refused
+		n.roster.Doubt(n.clock(), e.Name, e.Instance)
+	case to.instance != e.Instance:
+		n.sync(to)
+	}
+	n.act()
 }
 
 // Pause stops the process for d, as SIGSTOP does. It notices when it wakes.
@@ -131,167 +176,80 @@ func (n *Node) Pause(d time.Duration) {
 	n.paused = true
 	n.w.after(d, func() {
 		n.paused = false
-		if d > 1500*time.Millisecond {
+		if d > stall {
 			n.roster.Fence(n.clock())
 		}
 		n.act()
 	})
 }
 
-// ping exchanges digests with one peer after the other, and doubts those that
-// have not answered for too long.
-func (n *Node) ping() {
-	var peers []roster.Entry
-	for _, e := range n.roster.Entries()[1:] {
-		if !e.Down {
-			peers = append(peers, e)
+// pulse sends a pulse along every lifeline that others keep to n.
+func (n *Node) pulse() {
+	p := n.roster.Pulse(n.clock())
+	list := n.w.watchers[n.instance]
+	kept := list[:0]
+	for _, to := range list {
+		if !to.alive || !to.watching[n.instance] {
+			continue
+		}
+		kept = append(kept, to)
+		if !n.w.parted(n.Host, to.Host) { // acknowledgements must get through too
+			n.w.send(n, to, func() { to.roster.Compare(to.clock(), n.Name, p, -1) })
 		}
 	}
-	if len(peers) == 0 {
-		return
+	n.w.watchers[n.instance] = kept
+}
+
+// heal exchanges entries with one remembered peer that is missing, or with a
+// seed while nobody is there.
+func (n *Node) heal() {
+	living := map[string]bool{}
+	for _, e := range n.roster.Living(n.clock()) {
+		living[e.Addr] = true
 	}
 	n.turn++
-	e := peers[n.turn%len(peers)]
-	for _, p := range peers {
-		if since, ok := n.silent[p.Name]; ok && n.w.now.Sub(since) > suspicion {
-			n.roster.Doubt(n.clock(), p.Name, p.Instance)
+	var missing []*Node
+	for _, to := range n.w.nodes { // in order, for the sake of repeatability
+		addr := addrOf(to.Host)
+		remembered := n.peers[to.Name] == addr || len(living) == 0 && slices.Contains(n.seeds, to.Host)
+		if remembered && !living[addr] && n.w.byAddr[addr] == to {
+			missing = append(missing, to)
 		}
 	}
-	if _, ok := n.silent[e.Name]; !ok {
-		n.silent[e.Name] = n.w.now
+	if len(missing) > 0 {
+		n.sync(missing[n.turn%len(missing)])
 	}
-	to := n.w.byName[e.Name]
-	n.w.send(n, to, func() {
-		if to.instance != e.Instance {
-			return
-		}
-		pulse := roster.Pulse{Instance: to.instance, Clock: to.clock(), Digest: to.roster.Digest(to.clock())}
-		gossip, sent := to.roster.Self(), n.w.now
-		n.w.send(to, n, func() {
-			delete(n.silent, e.Name)
-			n.roster.Learn(n.clock(), gossip)
-			n.roster.Compare(n.clock(), e.Name, pulse, n.w.now.Sub(sent))
-		})
-	})
-}
-
-// heal exchanges entries with one remembered peer that is missing.
-func (n *Node) heal() {
-	known := map[string]bool{}
-	for _, e := range n.roster.Entries() {
-		known[e.Name] = known[e.Name] || !e.Down
-		if !contains(n.peers, e.Name) {
-			n.peers = append(n.peers, e.Name)
-		}
-	}
-	for i := range n.peers {
-		p := n.peers[(n.turn+i)%len(n.peers)]
-		if to := n.w.byName[p]; !known[p] && to != nil {
-			n.sync(to)
-			return
-		}
-	}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // sync exchanges everything that is known, both ways.
 func (n *Node) sync(to *Node) {
-	mine := n.roster.Entries()
+	mine, asked := n.roster.Entries(), n.w.now
 	n.w.send(n, to, func() {
-		to.roster.Learn(to.clock(), mine...)
-		theirs := to.roster.Entries()
-		n.w.send(to, n, func() { n.roster.Learn(n.clock(), theirs...) })
-	})
-}
-
-// act does what the roster wants done, and looks at the new View.
-func (n *Node) act() {
-	for _, a := range n.roster.Take() {
-		n.perform(a)
-	}
-	n.look()
-}
-
-func (n *Node) perform(a roster.Action) {
-	to := n.w.byName[a.Peer]
-	switch a.Do {
-	case roster.Tell:
-		n.w.send(n, to, func() {
-			to.roster.Learn(to.clock(), a.Entries...)
-			n.w.send(to, n, func() {
-				for _, e := range a.Entries {
-					if e.Instance == n.instance {
-						n.roster.Acked(n.clock(), a.Peer, e.Seq)
-					}
-				}
-			})
-		})
-	case roster.Ask:
-		n.w.send(n, to, func() {
-			suspect := n.w.byName[a.Suspect]
-			reachable := suspect != nil && suspect.alive && !suspect.paused && suspect.instance == a.Instance &&
-				!n.w.cut(to.Name, a.Suspect) && !n.w.cut(a.Suspect, to.Name)
-			n.w.send(to, n, func() { n.roster.Answered(n.clock(), a.Suspect, a.Instance, reachable) })
-		})
-	case roster.Sync:
-		n.sync(to)
-	case roster.Announce:
-		self := n.roster.Self()
-		for _, p := range n.w.Alive() { // gossip: everybody hears, later
-			if p != n {
-				n.w.send(n, p, func() { p.roster.Learn(p.clock(), self) })
-			}
-		}
-	case roster.Depart:
-		n.alive = false
-	}
-}
-
-// look serves what a new View makes ours after the fact: the latest slot that
-// has passed, and no older one.
-func (n *Node) look() {
-	if c := n.roster.Changes(); n.changes != c {
-		n.changes = c
-		n.view = n.roster.View()
-		for _, key := range n.w.keys {
-			s := owner.Slot(key, n.w.cfg.Interval, n.clock())
-			if n.owns(key, s) && n.mine[key].Before(s) && n.next[key].After(s) {
-				n.serve(key, s)
-			}
-		}
-	}
-}
-
-func (n *Node) owns(key owner.Key, s time.Time) bool {
-	m, ok := n.view.Owner(key, s)
-	return ok && m.Name == n.Name
-}
-
-// plan asks about a key's next slot when the node's clock says that it has come.
-func (n *Node) plan(key owner.Key) {
-	n.w.after(n.next[key].Sub(n.clock()), func() {
-		if !n.alive {
+		if !to.alive {
 			return
 		}
-		s := n.next[key]
-		n.next[key] = s.Add(n.w.cfg.Interval)
-		if !n.paused && n.owns(key, s) {
-			n.serve(key, s)
-		}
-		n.plan(key)
+		to.roster.Learn(to.clock(), mine...)
+		theirs, p := to.roster.Entries(), to.roster.Pulse(to.clock())
+		n.w.send(to, n, func() {
+			n.roster.Learn(n.clock(), theirs...)
+			n.roster.Compare(n.clock(), to.Name, p, n.w.now.Sub(asked))
+		})
 	})
 }
 
-func (n *Node) serve(key owner.Key, s time.Time) {
-	n.mine[key] = s
-	id := slot{key, s.UnixNano()}
-	n.w.served[id] = append(n.w.served[id], serve{n, n.w.now})
+// Settled places n nodes that have known each other for long.
+func (w *World) Settled(n int) {
+	var entries []roster.Entry
+	for i := range n {
+		name := fmt.Sprintf("node-%d", i)
+		w.place(name, name, 0).roster.Ready(w.now.Add(-time.Hour))
+		entries = append(entries, w.nodes[i].roster.Self())
+	}
+	for _, p := range w.nodes {
+		p.roster.Learn(w.now, entries...)
+		p.roster.Take()
+		for _, e := range entries {
+			p.roster.Acked(w.now, e.Name, e.Instance, p.roster.Self().Seq)
+		}
+	}
 }

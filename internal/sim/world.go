@@ -3,17 +3,24 @@
 // losses, partitions and skewed clocks, in virtual time. Everything is drawn
 // from one seed, so a failure is repeated by its seed.
 //
-// What is modelled: delivery of messages, detection of failures (lifelines and
-// the gossip's suspicion), and the clock that asks at each slot who owns it.
+// What is modelled: delivery of messages, lifelines and what they tell of a
+// failure, and the clock that asks at each slot who owns it. Gossip is left
+// out but for announcements, which it loses as it likes.
 // What is real: every decision.
+//
+// A History is a Config and a list of Steps. Its text can be read back, so one
+// that fails is shrunk, printed and kept as a file of testdata.
 package sim
 
 import (
-	"container/heap"
-	"fmt"
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/divvy-collector/divvy/fleet/member/roster"
 	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
@@ -36,63 +43,69 @@ type World struct {
 	now    time.Time
 	events events
 	serial int
-	nodes  []*Node // every life that there was
-	byName map[string]*Node
-	cut    func(a, b string) bool // whether messages from a to b are lost
+	nodes  []*Node                // every life that there was
+	byAddr map[string]*Node       // the youngest life at an address
+	cut    func(a, b string) bool // whether b does not hear a
+	dark   map[string]bool        // hosts that are gone
 	keys   []owner.Key
-	served map[slot][]serve
+	phases []phase
+	served [][]serves // by key, then slot
+
+	watchers map[roster.Instance][]*Node // who keeps a lifeline to a life
+	rings    map[uint64]owner.View       // one View for each set of names
+
+	agreed time.Time     // when all nodes had the same digest
+	split  time.Duration // longest time that they had not
 }
 
-type slot struct {
-	key  owner.Key
-	time int64 // Unix ns
+// A phase is the keys whose slots fall together.
+type phase struct {
+	offset time.Duration
+	keys   []int
 }
 
-// A serve is one time that a slot was served.
-type serve struct {
-	node *Node
-	at   time.Time
+// serves is how often a slot was served, and when first.
+type serves struct {
+	count int
+	first time.Time
 }
 
 // New returns a world without nodes.
 func New(cfg Config) *World {
 	w := &World{
 		cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 1)),
-		start:  time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		byName: map[string]*Node{},
-		cut:    func(a, b string) bool { return false },
-		served: map[slot][]serve{},
+		start:    time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		byAddr:   map[string]*Node{},
+		dark:     map[string]bool{},
+		cut:      func(a, b string) bool { return false },
+		watchers: map[roster.Instance][]*Node{},
+		rings:    map[uint64]owner.View{},
 	}
-	w.now = w.start
-	for range cfg.Keys {
-		w.keys = append(w.keys, owner.Key(w.rnd.Uint64()))
+	w.now, w.agreed = w.start, w.start
+	byOffset := map[time.Duration]int{}
+	for i := range cfg.Keys {
+		key := owner.Key(w.rnd.Uint64())
+		w.keys = append(w.keys, key)
+		offset := owner.Phase(key, cfg.Interval)
+		at, ok := byOffset[offset]
+		if !ok {
+			at = len(w.phases)
+			byOffset[offset] = at
+			w.phases = append(w.phases, phase{offset: offset})
+		}
+		w.phases[at].keys = append(w.phases[at].keys, i)
 	}
+	w.served = make([][]serves, len(w.keys))
+	w.compare()
 	return w
 }
 
 // Now returns the world's time since its start.
 func (w *World) Now() time.Duration { return w.now.Sub(w.start) }
 
-// Run lets d pass.
-func (w *World) Run(d time.Duration) {
-	end := w.now.Add(d)
-	for len(w.events) > 0 && !w.events[0].at.After(end) {
-		e := heap.Pop(&w.events).(event)
-		w.now = e.at
-		e.do()
-	}
-	w.now = end
-}
-
-// after does f in d.
-func (w *World) after(d time.Duration, f func()) {
-	w.serial++
-	heap.Push(&w.events, event{at: w.now.Add(max(d, 0)), serial: w.serial, do: f})
-}
-
 // send does f at node to unless the message is lost on the way from node from.
 func (w *World) send(from, to *Node, f func()) {
-	if to == nil || w.cut(from.Name, to.Name) || w.rnd.Float64() < w.cfg.Loss {
+	if to == nil || w.deaf(from.Host, to.Host) || w.rnd.Float64() < w.cfg.Loss {
 		return
 	}
 	w.after(w.delay(), func() {
@@ -103,6 +116,12 @@ func (w *World) send(from, to *Node, f func()) {
 	})
 }
 
+// deaf reports whether host b does not hear host a.
+func (w *World) deaf(a, b string) bool { return w.dark[a] || w.dark[b] || w.cut(a, b) }
+
+// parted reports whether no connection between two hosts can work.
+func (w *World) parted(a, b string) bool { return w.deaf(a, b) || w.deaf(b, a) }
+
 func (w *World) delay() time.Duration {
 	if w.cfg.Delay <= 0 {
 		return 0
@@ -110,7 +129,8 @@ func (w *World) delay() time.Duration {
 	return time.Duration(w.rnd.Int64N(int64(w.cfg.Delay)))
 }
 
-// Cut loses every message from a to b for which f is true; nil heals.
+// Cut loses every message from host a to host b for which f is true; nil
+// heals.
 func (w *World) Cut(f func(a, b string) bool) {
 	if f == nil {
 		f = func(a, b string) bool { return false }
@@ -118,10 +138,10 @@ func (w *World) Cut(f func(a, b string) bool) {
 	w.cut = f
 }
 
-// Node returns the youngest life of a name.
-func (w *World) Node(name string) *Node { return w.byName[name] }
+// Node returns the youngest life at a host, or nil.
+func (w *World) Node(host string) *Node { return w.byAddr[addrOf(host)] }
 
-// Alive returns the nodes that run, in the order of their start.
+// Alive returns the nodes whose process exists, in the order of their start.
 func (w *World) Alive() []*Node {
 	var list []*Node
 	for _, n := range w.nodes {
@@ -132,82 +152,63 @@ func (w *World) Alive() []*Node {
 	return list
 }
 
-// A Tally is what became of the slots of a stretch of time.
-type Tally struct {
-	Slots, Missed, Doubled, Late int
-	Hole                         time.Duration // longest time between two serves of a key
+// viewOf returns the View of a node. Views with the same names share a ring.
+func (w *World) viewOf(r *roster.Roster) owner.View {
+	members := r.Members()
+	slices.SortFunc(members, func(a, b owner.Member) int { return cmp.Compare(a.Name, b.Name) })
+	names := xxhash.New()
+	for _, m := range members {
+		names.WriteString(m.Name + " ")
+	}
+	ring, ok := w.rings[names.Sum64()]
+	if !ok {
+		ring = owner.NewView(members...)
+		w.rings[names.Sum64()] = ring
+	}
+	return ring.With(members...).WithQuorum(w.cfg.Quorum)
 }
 
-func (t Tally) String() string {
-	return fmt.Sprintf("%d slots: %d missed, %d doubled, %d late, longest hole %s", t.Slots, t.Missed, t.Doubled, t.Late, t.Hole)
+// slot returns the number of the slot that a time is, counted from the start.
+func (w *World) slot(s time.Time) int { return int(s.Sub(w.start) / w.cfg.Interval) }
+
+// serve notes that a key's slot is served now.
+func (w *World) serve(key int, s time.Time) {
+	at := w.slot(s)
+	if s.Before(w.start) {
+		return
+	}
+	for len(w.served[key]) <= at {
+		w.served[key] = append(w.served[key], serves{})
+	}
+	slot := &w.served[key][at]
+	if slot.count++; slot.count == 1 {
+		slot.first = w.now
+	}
 }
 
-// Tally counts the slots between two times since the start.
-func (w *World) Tally(from, to time.Duration) Tally {
-	var t Tally
-	for _, key := range w.keys {
-		last := w.start.Add(from)
-		for s := owner.NextSlot(key, w.cfg.Interval, w.start.Add(from)); s.Before(w.start.Add(to)); s = s.Add(w.cfg.Interval) {
-			t.Slots++
-			serves := w.served[slot{key, s.UnixNano()}]
-			if len(serves) == 0 {
-				t.Missed++
-				continue
-			}
-			if len(serves) > 1 {
-				t.Doubled++
-			}
-			if serves[0].at.Sub(s) > 250*time.Millisecond+w.cfg.Skew {
-				t.Late++
-			}
-			if at := serves[0].at; at.After(last) {
-				t.Hole = max(t.Hole, at.Sub(last))
-				last = at
-			}
+// compare notes now and then whether all nodes that run see the same cluster.
+func (w *World) compare() {
+	var first *Node
+	same := !slices.ContainsFunc(w.nodes, func(n *Node) bool {
+		if !n.running() {
+			return false
 		}
-	}
-	return t
-}
-
-// Agreed reports whether every running node that serves names the same owner
-// of every key, and somebody owns it.
-func (w *World) Agreed() bool {
-	for _, key := range w.keys {
-		name := ""
-		for _, n := range w.Alive() {
-			m, ok := n.roster.View().Owner(key, n.clock())
-			if !ok || name != "" && m.Name != name {
-				return false
-			}
-			name = m.Name
+		if first == nil {
+			first = n
 		}
+		return n.roster.Digest(n.clock()) != first.roster.Digest(first.clock())
+	})
+	if same {
+		w.agreed = w.now
 	}
-	return true
+	w.split = max(w.split, w.now.Sub(w.agreed))
+	w.after(tickEvery, w.compare)
 }
 
-// An event is something that happens at a time.
-type event struct {
-	at     time.Time
-	serial int // keeps events of one instant in order
-	do     func()
-}
-
-type events []event
-
-func (e events) Len() int { return len(e) }
-func (e events) Less(i, j int) bool {
-	if !e[i].at.Equal(e[j].at) {
-		return e[i].at.Before(e[j].at)
-	}
-	return e[i].serial < e[j].serial
-}
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-
-// Push and Pop complete heap.Interface.
-func (e *events) Push(x any) { *e = append(*e, x.(event)) }
-func (e *events) Pop() any {
-	old := *e
-	x := old[len(old)-1]
-	*e = old[:len(old)-1]
-	return x
+// Split returns the longest time, since it was last asked, in which not all
+// running nodes saw the same cluster.
+func (w *World) Split() time.Duration {
+	d := w.split
+	w.agreed, w.split = w.now, 0
+	return d
 }

@@ -2,75 +2,137 @@ package roster
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
-
-	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
 const (
 	askEvery    = time.Second            // between two rounds of questions about a doubted life
-	askPatience = 500 * time.Millisecond // how long an answer may take
+	askPatience = 600 * time.Millisecond // how long an answer may take
 	maxAsked    = 3                      // peers that are asked in one round
-	maxDiffer   = time.Second            // how long a digest may differ before entries are exchanged
+	lateTick    = 750 * time.Millisecond // a Tick this late says that it is we who are slow
+
+	maxWatched  = 32 // peers up to which everybody watches everybody
+	someWatched = 8  // peers that each node watches beyond that
 )
 
 // Heard says that a life gave a proof of itself: it answered a ping or sent
 // something.
 func (r *Roster) Heard(now time.Time, name string, instance Instance) {
-	if l := r.lives[lifeID{name, instance}]; l != nil {
+	if l := r.life(name, instance); l != nil {
 		r.heardFrom(l, now)
 	}
 }
 
 func (r *Roster) heardFrom(l *life, now time.Time) {
-	l.heard = now
-	l.doubted, l.asked = time.Time{}, time.Time{}
+	l.heard, l.doubt = now, doubt{}
 }
 
-// Doubt says that a life seems dead: its lifeline broke and was refused, or
-// the gossip gave it up. It is believed when another peer cannot reach it
-// either, or when there is no other peer.
+// Watched returns the peers to which a lifeline is to be kept: all, or those
+// that follow this node by name, and whoever has its name.
+func (r *Roster) Watched() []Entry {
+	var list []Entry
+	for _, l := range r.lives {
+		if !l.watched.IsZero() {
+			list = append(list, l.Entry)
+		}
+	}
+	return list
+}
+
+// watch decides whom to watch.
+func (r *Roster) watch(now time.Time) {
+	alive := r.alive(now)
+	after, _ := slices.BinarySearchFunc(alive, r.cfg.Name, func(l *life, name string) int { return cmp.Compare(l.Name, name) })
+	for _, l := range r.lives {
+		if l.departed(now) {
+			l.watched = time.Time{}
+		}
+	}
+	for i, l := range alive {
+		follows := (i - after + len(alive)) % len(alive)
+		switch {
+		case len(alive) > maxWatched && follows >= someWatched && l.Name != r.cfg.Name:
+			l.watched = time.Time{}
+		case l.watched.IsZero():
+			l.watched = now
+		}
+	}
+}
+
+// listen doubts watched lives that have been silent for too long. If our own
+// ticks are late it is us who did not listen, and they get another chance.
+func (r *Roster) listen(now time.Time) {
+	slow := !r.ticked.IsZero() && now.Sub(r.ticked) > lateTick
+	r.ticked = now
+	for _, l := range r.lives {
+		switch {
+		case l.watched.IsZero() || l.departed(now):
+		case slow:
+			l.heard = later(l.heard, now)
+		case l.doubt.since.IsZero() && now.Sub(later(l.heard, l.watched)) > r.cfg.Silence:
+			l.doubt.since = now
+		}
+	}
+}
+
+// Doubt says that a life seems dead: its lifeline broke and was refused. It is
+// believed when another peer cannot reach it either, or when there is no other
+// peer.
 func (r *Roster) Doubt(now time.Time, name string, instance Instance) {
-	l := r.lives[lifeID{name, instance}]
-	if l == nil || l.departed(now) || !l.doubted.IsZero() {
+	l := r.life(name, instance)
+	if l == nil || l.departed(now) || !l.doubt.since.IsZero() {
 		return
 	}
-	l.doubted = now
+	l.doubt.since = now
 	r.pursue(now, l)
 }
 
-// Answered says what a peer found when it tried to reach a doubted life. While
-// some peer vouches for it, it is alive.
-func (r *Roster) Answered(now time.Time, name string, instance Instance, reachable bool) {
-	l := r.lives[lifeID{name, instance}]
-	if l == nil || l.Down || l.doubted.IsZero() {
-		return
-	}
-	switch {
-	case reachable:
-		l.vouched = now
-	case now.Sub(l.vouched) >= askEvery:
-		r.markDown(now, l)
+// GivenUp says that the gossip holds a life for dead. That counts as a doubt
+// unless our own lifeline knows better.
+func (r *Roster) GivenUp(now time.Time, name string, instance Instance) {
+	if l := r.life(name, instance); l != nil && !r.hears(l, now) {
+		r.Doubt(now, name, instance)
 	}
 }
 
+// Answered says what a peer found when it tried to reach a doubted life. While
+// any peer vouches for it, it is alive.
+func (r *Roster) Answered(now time.Time, name string, instance Instance, reachable bool) {
+	l := r.life(name, instance)
+	if l == nil || l.Down || l.doubt.since.IsZero() {
+		return
+	}
+	if reachable {
+		l.doubt.vouched = now
+		return
+	}
+	l.doubt.unreached++
+	r.pursue(now, l)
+}
+
 // pursueDoubts asks again about lives that are still doubted, and believes
-// what nobody answers to.
+// what nobody speaks against.
 func (r *Roster) pursueDoubts(now time.Time) {
 	for _, l := range r.lives {
-		if !l.doubted.IsZero() && !l.departed(now) {
+		if !l.doubt.since.IsZero() && !l.departed(now) {
 			r.pursue(now, l)
 		}
 	}
 }
 
-// pursue asks peers about l. With nobody to ask, the doubt is enough.
+// pursue settles the doubt about l, or asks peers. With nobody to ask, the
+// doubt is enough.
 func (r *Roster) pursue(now time.Time, l *life) {
-	if !l.asked.IsZero() && now.Sub(l.asked) < askEvery {
+	d := &l.doubt
+	vouched := !d.vouched.IsZero() && !d.vouched.Before(d.asked)
+	denied := d.unreached > 0 && (d.unreached >= d.asking || now.Sub(d.asked) >= askPatience)
+	switch {
+	case d.asked.IsZero():
+	case denied && !vouched:
+		r.markDown(now, l)
+		return
+	case now.Sub(d.asked) < askEvery:
 		return
 	}
 	witnesses := r.witnesses(now, l)
@@ -78,7 +140,7 @@ func (r *Roster) pursue(now time.Time, l *life) {
 		r.markDown(now, l)
 		return
 	}
-	l.asked = now
+	d.asked, d.asking, d.unreached = now, len(witnesses), 0
 	for _, w := range witnesses {
 		r.do(Action{Do: Ask, Peer: w.Name, Addr: w.Addr, Suspect: l.Name, Instance: l.Instance})
 	}
@@ -89,111 +151,28 @@ func (r *Roster) pursue(now time.Time, l *life) {
 // heard from since the doubt arose and was asked in vain is none.
 func (r *Roster) witnesses(now time.Time, l *life) []*life {
 	list := slices.DeleteFunc(r.alive(now), func(w *life) bool {
-		silent := !l.asked.IsZero() && w.heard.Before(l.doubted) && now.Sub(l.doubted) > askEvery+askPatience
-		return w == l || !w.doubted.IsZero() || silent
+		silent := !l.doubt.asked.IsZero() && w.heard.Before(l.doubt.since) && now.Sub(l.doubt.since) > askEvery+askPatience
+		return w == l || !w.doubt.since.IsZero() || silent
 	})
-	slices.SortFunc(list, func(a, b *life) int {
-		return cmp.Or(b.heard.Compare(a.heard), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortStableFunc(list, func(a, b *life) int { return b.heard.Compare(a.heard) })
 	return list[:min(len(list), maxAsked)]
 }
 
-// markDown records a death and tells everybody.
+// markDown records a death and tells everybody, the dead too: if it lives it
+// objects.
 func (r *Roster) markDown(now time.Time, l *life) {
+	hearers := r.alive(now)
 	l.Down, l.DownAt = true, round(l.proof)
 	r.changes++
-	r.counts.Deaths++
-	for _, p := range r.alive(now) {
+	r.died(now, l, l.DownAt)
+	for _, p := range hearers {
 		r.do(Action{Do: Tell, Peer: p.Name, Addr: p.Addr, Entries: []Entry{l.Entry}})
 	}
 }
 
-// Digest sums up everything that decides who owns what. Nodes with equal
-// digests agree on every owner from now on.
-func (r *Roster) Digest(now time.Time) uint64 {
-	var d xxhash.Digest
-	d.Reset()
-	var buf [32]byte
-	for _, e := range r.digested(now) {
-		b := append(buf[:0], e.Name...)
-		b = append(b, 0xFF)
-		b = binary.BigEndian.AppendUint64(b, uint64(e.Instance))
-		b = binary.BigEndian.AppendUint32(b, e.Seq)
-		d.Write(b)
-	}
-	return d.Sum64()
-}
-
-// digested returns the entries that have not departed, by name and instance.
-func (r *Roster) digested(now time.Time) []*Entry {
-	list := []*Entry{&r.self}
-	for _, l := range r.lives {
-		if !l.departed(now) {
-			list = append(list, &l.Entry)
-		}
-	}
-	slices.SortFunc(list, func(a, b *Entry) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Instance, b.Instance))
-	})
-	return list
-}
-
-// A Pulse is what a node says of itself in every answer to a ping.
-type Pulse struct {
-	Instance Instance
-	Clock    time.Time // its wall clock
-	Digest   uint64
-}
-
-// Compare notes a peer's pulse, which came within rtt of our ping.
-func (r *Roster) Compare(now time.Time, name string, p Pulse, rtt time.Duration) {
-	l := r.lives[lifeID{name, p.Instance}]
-	if l == nil {
-		return
-	}
-	r.heardFrom(l, now)
-	l.proof = later(l.proof, p.Clock)
-	l.pulsed = true
-	l.skew = p.Clock.Sub(now.Add(-rtt / 2))
-	switch {
-	case p.Digest == r.Digest(now):
-		l.differs = time.Time{}
-	case l.differs.IsZero():
-		l.differs = now
-	}
-}
-
-// compareDigests exchanges entries with peers whose digest has differed for
-// too long.
-func (r *Roster) compareDigests(now time.Time) {
-	for _, l := range r.alive(now) {
-		if !l.differs.IsZero() && now.Sub(l.differs) > maxDiffer {
-			l.differs = now
-			r.counts.Disagreement++
-			r.do(Action{Do: Sync, Peer: l.Name, Addr: l.Addr})
-		}
-	}
-}
-
-// Skew returns how far our clock is from the median of the peers': positive
-// when theirs are ahead.
-func (r *Roster) Skew(now time.Time) time.Duration {
-	var list []time.Duration
-	for _, l := range r.alive(now) {
-		list = append(list, l.skew)
-	}
-	if len(list) == 0 {
-		return 0
-	}
-	list = append(list, 0) // our own clock has a vote
-	slices.Sort(list)
-	return list[(len(list)-1)/2]
-}
-
-// skewed reports whether our clock is too far off to serve.
-func (r *Roster) skewed(now time.Time) bool { return r.Skew(now).Abs() > r.cfg.MaxSkew }
-
-// windowFrom is the window of a node that announces no dates.
-func windowFrom(name string, now time.Time) owner.Member {
-	return owner.Member{Name: name, From: round(now)}
+// Hears reports whether we have just had a proof of that life, so that we can
+// vouch for it.
+func (r *Roster) Hears(now time.Time, name string, instance Instance) bool {
+	l := r.life(name, instance)
+	return l != nil && !l.Down && r.hears(l, now)
 }

@@ -15,7 +15,8 @@ import (
 //	         7 down, 8 down at, 9 version, 10 zone, 11 config (fixed64)
 //	Pulse  = 1 instance (fixed64), 2 clock, 3 digest (fixed64)
 //	Letter = 1 kind, 2 sender, 3 sender's instance (fixed64), 4 entries …,
-//	         5 suspect, 6 suspect's instance (fixed64), 7 reachable
+//	         5 suspect, 6 suspect's instance (fixed64), 7 reachable,
+//	         8 clock, 9 digest (fixed64)
 //
 // Times are Unix milliseconds as varints. Metadata and pulses travel inside
 // messages that other software reads too; they begin with mark, so that a
@@ -134,6 +135,14 @@ type Letter struct {
 	Suspect         string // Ask: can you reach this node?
 	SuspectInstance Instance
 	Reachable       bool // the answer to Ask
+
+	Clock  time.Time // of the sender, and
+	Digest uint64    // its digest, as in a Pulse; in answers
+}
+
+// Pulse returns what the sender says of itself.
+func (l *Letter) Pulse() Pulse {
+	return Pulse{Instance: l.Instance, Clock: l.Clock, Digest: l.Digest}
 }
 
 // EncodeLetter returns l in bytes.
@@ -147,7 +156,9 @@ func EncodeLetter(l Letter) []byte {
 	}
 	b = appendText(b, 5, l.Suspect)
 	b = appendFixed(b, 6, uint64(l.SuspectInstance))
-	return appendFlag(b, 7, l.Reachable)
+	b = appendFlag(b, 7, l.Reachable)
+	b = appendTime(b, 8, l.Clock)
+	return appendFixed(b, 9, l.Digest)
 }
 
 // DecodeLetter is the inverse of EncodeLetter.
@@ -175,6 +186,10 @@ func DecodeLetter(b []byte) (Letter, error) {
 			l.SuspectInstance = Instance(v.number)
 		case 7:
 			l.Reachable = v.number != 0
+		case 8:
+			l.Clock = v.time()
+		case 9:
+			l.Digest = v.number
 		}
 	})
 	return l, errors.Join(err, bad)

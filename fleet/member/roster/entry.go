@@ -72,6 +72,10 @@ func (a *Entry) departed(now time.Time) bool {
 	return a.Down || !a.Until.IsZero() && !now.Before(a.Until)
 }
 
+// claims reports whether the entry's life holds its name for as long as is
+// known.
+func (a *Entry) claims() bool { return !a.Down && a.Until.IsZero() }
+
 // before orders two lives that claim one name at the same time: the one that
 // serves for longer stays, then the one that started first.
 func (a *Entry) before(b *Entry) bool {

@@ -8,7 +8,7 @@ import (
 // Ready says that this node can serve from now on. It announces From: a lead
 // from now, or now if nobody else takes part.
 func (r *Roster) Ready(now time.Time) {
-	if r.ready.IsZero() {
+	if r.ready.IsZero() && r.stage != Leaving && r.stage != Left {
 		r.ready = now
 	}
 	r.tryJoin(now)
@@ -19,9 +19,8 @@ func (r *Roster) tryJoin(now time.Time) {
 	if r.ready.IsZero() || r.stage != Viewing && r.stage != Fenced || !r.measured(now) || r.skewed(now) {
 		return
 	}
-	if r.rival() != nil {
-		r.stage = Displaced
-		r.changes++
+	if r.displaced(now) {
+		r.displace(now)
 		return
 	}
 	r.self.From = round(now)
@@ -36,39 +35,61 @@ func (r *Roster) tryJoin(now time.Time) {
 
 // measured reports whether every peer's clock is known, or has been waited for.
 func (r *Roster) measured(now time.Time) bool {
-	return now.Sub(r.ready) >= r.cfg.Measure || !slices.ContainsFunc(r.alive(now), func(l *life) bool { return !l.pulsed })
+	return now.Sub(r.ready) >= r.cfg.Measure || !slices.ContainsFunc(r.alive(now), func(l *life) bool { return l.timed.IsZero() })
 }
 
 // Leave says that this node is about to stop. It announces Until: a lead from
-// now, or now if nobody else could take over. The Depart action tells when.
+// now, or now if nobody else could take over; if its From is still to come,
+// Until is the same. The Depart action tells when.
 func (r *Roster) Leave(now time.Time) {
 	r.ready = time.Time{}
 	switch r.stage {
 	case Left, Leaving:
 		return
-	case Joining, Serving:
+	case Joining:
+		r.self.Until = r.self.From
+	case Serving:
+		r.self.Until = round(now)
+		if r.others(now) {
+			r.self.Until = round(now.Add(r.cfg.Lead))
+		}
 	default:
 		r.stage = Left
 		r.do(Action{Do: Depart})
 		return
-	}
-	r.self.Until = round(now)
-	if r.others(now) {
-		r.self.Until = round(now.Add(r.cfg.Lead))
 	}
 	r.stage, r.moved = Leaving, false
 	r.announce(now)
 	r.advance(now)
 }
 
-// Fence withdraws this node at once: its process was stopped or starved, and
-// others may have taken its targets over. It joins again by itself.
+// Fence withdraws this node at once: its process was stopped or starved, or
+// its clock is wrong, and others may have taken its targets over. It joins
+// again by itself, unless it was leaving. What it knows of its peers is out of
+// date, so nobody counts as silent, and one of them is asked for news.
 func (r *Roster) Fence(now time.Time) {
-	if r.stage == Joining || r.stage == Serving {
-		r.stage = Fenced
-		r.self.From, r.self.Until = time.Time{}, time.Time{}
-		r.announce(now)
+	for i, l := range r.alive(now) {
+		r.heardFrom(l, now)
+		if i < maxAsked {
+			r.do(Action{Do: Sync, Peer: l.Name, Addr: l.Addr})
+		}
 	}
+	switch r.stage {
+	case Joining, Serving:
+		r.stage = Fenced
+		if r.fenced.IsZero() {
+			r.fenced = now
+		}
+		r.do(Action{Do: Withdraw})
+	case Leaving:
+		r.stage = Left
+		r.do(Action{Do: Terminate})
+		r.do(Action{Do: Depart})
+	default:
+		return
+	}
+	r.self.From, r.self.Until = time.Time{}, time.Time{}
+	r.announce(now)
 }
 
 // announce raises our Seq and makes it known: by gossip, and directly to every
@@ -88,9 +109,9 @@ func (r *Roster) tell(l *life, now time.Time) {
 	r.do(Action{Do: Tell, Peer: l.Name, Addr: l.Addr, Entries: []Entry{r.self}})
 }
 
-// Acked says that a peer has our entry at seq.
-func (r *Roster) Acked(now time.Time, peer string, seq uint32) {
-	if l := r.life(peer); l != nil {
+// Acked says that a life has our entry at seq.
+func (r *Roster) Acked(now time.Time, name string, instance Instance, seq uint32) {
+	if l := r.life(name, instance); l != nil {
 		r.heardFrom(l, now)
 		l.acked = max(l.acked, seq)
 	}
@@ -98,40 +119,64 @@ func (r *Roster) Acked(now time.Time, peer string, seq uint32) {
 
 // Tick does what has become due: call it some four times a second.
 func (r *Roster) Tick(now time.Time) {
+	r.count(now)
+	r.watch(now)
+	r.listen(now)
 	r.resend(now)
 	r.postpone(now)
 	r.advance(now)
 	r.pursueDoubts(now)
 	r.compareDigests(now)
 	r.forget(now)
-	if r.stage == Displaced && r.rival() == nil {
+	if r.stage == Displaced && !r.displaced(now) {
 		r.stage = Viewing
 		r.changes++
 	}
 	r.tryJoin(now)
-	if r.stage == Serving && r.skewed(now) {
+	if (r.stage == Serving || r.stage == Joining) && r.skewed(now) {
 		r.Fence(now)
+	}
+}
+
+// count counts the dates that have come since the last Tick.
+func (r *Roster) count(now time.Time) {
+	came := func(date time.Time) {
+		if !date.IsZero() && date.After(r.ticked) && !date.After(now) && !r.ticked.IsZero() {
+			r.counts.Transitions++
+		}
+	}
+	came(r.self.From)
+	came(r.self.Until)
+	for _, l := range r.lives {
+		if !l.Down {
+			came(l.From)
+			came(l.Until)
+		}
 	}
 }
 
 // resend delivers our change again to those who have not acknowledged it.
 func (r *Roster) resend(now time.Time) {
-	for _, l := range r.alive(now) {
-		if l.acked < r.self.Seq && now.Sub(l.sent) >= r.cfg.Resend {
+	for _, l := range r.lives {
+		if l.acked < r.self.Seq && now.Sub(l.sent) >= r.cfg.Resend && !l.departed(now) {
 			r.tell(l, now)
 		}
 	}
 }
 
 // postpone moves a date that is close by a lead, once, if somebody alive has
-// not heard of it.
+// not heard of it, or if before our From we do not agree with everybody. What
+// remains of the lead is time to tell the new date.
 func (r *Roster) postpone(now time.Time) {
 	date := r.pending()
-	if date == nil || r.moved || date.Sub(now) > r.cfg.Lead/5 || !now.Before(*date) {
+	if date == nil || r.moved || date.Sub(now) > r.cfg.Lead*2/5 || !now.Before(*date) {
 		return
 	}
-	late := slices.ContainsFunc(r.alive(now), func(l *life) bool {
-		return l.acked < r.self.Seq && l.doubted.IsZero()
+	late := slices.ContainsFunc(r.lives, func(l *life) bool {
+		last := date.Sub(now) <= r.cfg.Lead/5
+		unheard := l.acked < r.self.Seq && (last || now.Sub(l.met) > 2*r.cfg.Resend)
+		differs := r.stage == Joining && !l.differs.IsZero() && (last || now.Sub(l.differs) > maxDiffer)
+		return (unheard || differs) && l.doubt.since.IsZero() && !l.departed(now)
 	})
 	if !late {
 		return
@@ -144,10 +189,10 @@ func (r *Roster) postpone(now time.Time) {
 
 // pending returns the date that we have announced and that is to come, or nil.
 func (r *Roster) pending() *time.Time {
-	switch r.stage {
-	case Joining:
+	switch {
+	case r.stage == Joining:
 		return &r.self.From
-	case Leaving:
+	case r.stage == Leaving && r.self.Until.After(r.self.From):
 		return &r.self.Until
 	}
 	return nil
@@ -158,15 +203,14 @@ func (r *Roster) advance(now time.Time) {
 	switch {
 	case r.stage == Joining && !now.Before(r.self.From):
 		r.stage = Serving
-		r.counts.Transitions++
+		if !r.fenced.IsZero() {
+			r.counts.Fenced += now.Sub(r.fenced)
+			r.fenced = time.Time{}
+		}
 		r.do(Action{Do: Participate})
 	case r.stage == Leaving && !now.Before(r.self.Until):
 		r.stage = Left
-		r.counts.Transitions++
 		r.do(Action{Do: Terminate})
 		r.do(Action{Do: Depart})
 	}
 }
-
-// round cuts t to what an Entry can carry. It strips the monotonic reading.
-func round(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()) }

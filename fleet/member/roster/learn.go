@@ -1,6 +1,11 @@
 package roster
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/divvy-collector/divvy/fleet/owner"
+)
 
 // Learn merges entries that a peer sent, by gossip or directly. It reports
 // whether any of them was news.
@@ -12,10 +17,10 @@ func (r *Roster) Learn(now time.Time, entries ...Entry) (news bool) {
 		}
 		if r.merge(now, e) {
 			news = true
+			r.endFormerLives(now, e.Name)
 		}
 	}
 	if news {
-		r.endFormerLives(now)
 		r.settleName(now)
 	}
 	return news
@@ -24,79 +29,127 @@ func (r *Roster) Learn(now time.Time, entries ...Entry) (news bool) {
 // hearOfSelf corrects those who hold this life for dead. The dates stay: this
 // node went on serving, as its heirs did, and they stop when they hear.
 func (r *Roster) hearOfSelf(now time.Time, e Entry) {
-	if e.Seq < r.self.Seq || !e.Down {
+	if e.Seq < r.self.Seq || e.Seq == r.self.Seq && !e.Down {
 		return
 	}
+	if e.Down {
+		r.counts.FalseDeaths++
+	}
 	r.self.Seq = e.Seq
-	r.counts.FalseDeaths++
-	r.announce(now)
+	if r.stage != Left {
+		r.announce(now)
+	}
 }
 
 // merge takes e in if it is newer than what is known.
 func (r *Roster) merge(now time.Time, e Entry) bool {
-	id := lifeID{e.Name, e.Instance}
-	l := r.lives[id]
-	if l == nil {
-		if e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
+	i, known := r.find(e.Name, e.Instance)
+	if !known {
+		if len(r.lives) >= maxLives || e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
 			return false
 		}
-		l = &life{Entry: e, heard: now, proof: now}
-		r.lives[id] = l
+		r.lives = slices.Insert(r.lives, i, &life{Entry: e, met: now, heard: now, proof: e.Instance.Started()})
 		r.changes++
 		return true
 	}
-	if !e.supersedes(&l.Entry) {
+	l := r.lives[i]
+	switch {
+	case !e.supersedes(&l.Entry):
 		return false
+	case e.Down && !l.Down && r.hears(l, now):
+		// Let it object itself: somebody else cannot reach it, but we do.
+		r.do(Action{Do: Tell, Peer: l.Name, Addr: l.Addr, Entries: []Entry{e}})
+		return false
+	case e.Down && !l.Down:
+		r.died(now, l, e.DownAt)
 	}
-	if e.Down && !l.Down {
-		r.counts.Deaths++
-	}
-	if !e.Down {
-		l.doubted = time.Time{}
+	if e.Seq > l.Seq {
+		r.heardFrom(l, now) // it was alive to say so
 	}
 	l.Entry = e
 	r.changes++
 	return true
 }
 
-// endFormerLives marks lives down whose node has started anew at the same
+// hears reports whether our own lifeline to l is intact.
+func (r *Roster) hears(l *life, now time.Time) bool {
+	return !l.watched.IsZero() && l.doubt.since.IsZero() && now.Sub(l.heard) < r.cfg.Silence/2
+}
+
+// died records a death for metrics.
+func (r *Roster) died(now time.Time, l *life, proof time.Time) {
+	r.counts.Deaths++
+	if !l.From.IsZero() && !now.Before(l.From) {
+		r.deaths = append(r.deaths, Death{Name: l.Name, Instance: l.Instance, Proof: proof, Known: now})
+	}
+}
+
+// endFormerLives marks lives of a node down that has started anew at the same
 // address: two processes cannot have it.
-func (r *Roster) endFormerLives(now time.Time) {
-	for _, old := range r.lives {
-		if old.departed(now) {
-			continue
-		}
-		if old.Name == r.cfg.Name && old.Addr == r.cfg.Addr && old.Instance < r.cfg.Instance {
+func (r *Roster) endFormerLives(now time.Time, name string) {
+	lives := r.named(name)
+	for _, old := range lives {
+		ours := name == r.cfg.Name && old.Addr == r.cfg.Addr
+		anew := slices.ContainsFunc(lives, func(l *life) bool {
+			return !l.Down && l.Addr == old.Addr && l.Instance > old.Instance
+		})
+		if !old.departed(now) && (ours || anew) {
 			r.markDown(now, old)
-		}
-		for _, young := range r.lives {
-			if young.Name == old.Name && young.Addr == old.Addr && young.Instance > old.Instance {
-				r.markDown(now, old)
-				break
-			}
 		}
 	}
 }
 
 // rival returns a living entry that has this node's name by right, or nil.
 func (r *Roster) rival() *life {
-	for _, l := range r.lives {
-		if l.Name == r.cfg.Name && !l.Down && l.Until.IsZero() && l.Addr != r.cfg.Addr && l.before(&r.self) {
+	for _, l := range r.named(r.cfg.Name) {
+		if l.claims() && l.Addr != r.cfg.Addr && l.before(&r.self) {
 			return l
 		}
 	}
 	return nil
 }
 
+// Rival returns the address of the process that keeps this node out because it
+// has the same name; "" if there is none or its address is not known.
+func (r *Roster) Rival() string {
+	if l := r.rival(); l != nil {
+		return l.Addr
+	}
+	return ""
+}
+
 // settleName withdraws this node if another process has its name by right.
 func (r *Roster) settleName(now time.Time) {
-	if r.stage == Left || r.stage == Displaced || r.rival() == nil {
-		return
+	if r.stage != Left && r.stage != Displaced && r.rival() != nil {
+		r.displace(now)
 	}
+}
+
+// Refused says that the gossip does not take this node in because its name is
+// taken. Unless that is said again, the name is free after a while.
+func (r *Roster) Refused(now time.Time) {
+	r.refused = now
+	if r.stage != Left && r.stage != Displaced {
+		r.displace(now)
+	}
+}
+
+// refusalCounts is how long a refusal keeps this node out.
+const refusalCounts = 3 * time.Second
+
+// displaced reports whether another process has this node's name.
+func (r *Roster) displaced(now time.Time) bool {
+	return r.rival() != nil || !r.refused.IsZero() && now.Sub(r.refused) < refusalCounts
+}
+
+// displace withdraws this node in favour of another with its name. Peers hear
+// of it directly, and not by gossip, which knows nodes by their names.
+func (r *Roster) displace(now time.Time) {
 	r.stage = Displaced
 	r.changes++
 	r.self.From, r.self.Until = time.Time{}, time.Time{}
 	r.self.Seq++
+	r.resend(now)
 }
 
 // SetForeign says that a node without our metadata takes part, or no longer
@@ -105,7 +158,7 @@ func (r *Roster) SetForeign(now time.Time, name string, takesPart bool) {
 	m, known := r.foreign[name]
 	switch {
 	case takesPart && (!known || !m.Until.IsZero()):
-		r.foreign[name] = windowFrom(name, now)
+		r.foreign[name] = owner.Member{Name: name, From: round(now), Peer: true}
 		r.changes++
 	case !takesPart && known && m.Until.IsZero():
 		m.Until = round(now)
@@ -117,14 +170,17 @@ func (r *Roster) SetForeign(now time.Time, name string, takesPart bool) {
 // forget drops what departed long ago. Below the quorum nothing is dropped:
 // the deadline is reckoned from when the missing ones left.
 func (r *Roster) forget(now time.Time) {
-	if _, below := r.View().Below(now); below {
-		return
-	}
-	for id, l := range r.lives {
-		if l.departed(now) && now.Sub(later(l.end(), l.heard)) > r.cfg.Retain {
-			delete(r.lives, id)
-			r.changes++
+	if r.cfg.Quorum.Size > 1 {
+		if _, below := r.View().Below(now); below {
+			return
 		}
+	}
+	before := len(r.lives)
+	r.lives = slices.DeleteFunc(r.lives, func(l *life) bool {
+		return l.departed(now) && now.Sub(later(l.end(), l.heard)) > r.cfg.Retain
+	})
+	if len(r.lives) < before {
+		r.changes++
 	}
 	for name, m := range r.foreign {
 		if !m.Until.IsZero() && now.Sub(m.Until) > r.cfg.Retain {
@@ -140,3 +196,6 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// round cuts t to what an Entry can carry. It strips the monotonic reading.
+func round(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()) }

@@ -19,8 +19,9 @@ type Config struct {
 	Config   uint64
 
 	Lead    time.Duration // between an announcement and its date; 5 s
-	Measure time.Duration // how long a join waits for the first pulse of every peer; 3 s
+	Measure time.Duration // how long a join waits until every peer's clock is known; 3 s
 	Resend  time.Duration // between two deliveries of an unacknowledged change; 500 ms
+	Silence time.Duration // of a watched peer that makes it seem dead; 2.5 s
 	Retain  time.Duration // how long departed lives stay in the View; 1 min
 	MaxSkew time.Duration // of our clock to the peers' median; beyond it we do not serve; 1 s
 	Quorum  owner.Quorum
@@ -31,6 +32,7 @@ func (c Config) defaulted() Config {
 	c.Lead = cmp.Or(c.Lead, 5*time.Second)
 	c.Measure = cmp.Or(c.Measure, 3*time.Second)
 	c.Resend = cmp.Or(c.Resend, 500*time.Millisecond)
+	c.Silence = cmp.Or(c.Silence, 2500*time.Millisecond)
 	c.Retain = cmp.Or(c.Retain, time.Minute)
 	c.MaxSkew = cmp.Or(c.MaxSkew, time.Second)
 	return c
@@ -55,52 +57,68 @@ func (s Stage) String() string {
 	return [...]string{"viewing", "joining", "serving", "leaving", "left", "fenced", "displaced"}[s]
 }
 
+// maxLives bounds what a peer can make us remember.
+const maxLives = 10_000
+
 // A Roster is one node's knowledge of the cluster. Make one with New; every
 // method takes the wall clock's time.
 type Roster struct {
-	cfg   Config
-	stage Stage
-	ready time.Time // since when it can and wants to serve; zero: it does not
-	moved bool      // the announced date was moved once
+	cfg     Config
+	stage   Stage
+	ready   time.Time // since when it can and wants to serve; zero: it does not
+	moved   bool      // the announced date was moved once
+	refused time.Time // when somebody last said that our name is taken
+	ticked  time.Time // when Tick was last called
+	fenced  time.Time // since when it is fenced and does not serve again; zero: it is not
+	agreed  time.Time // when no digest was known to differ; zero: never yet
 
 	self    Entry
-	lives   map[lifeID]*life
+	lives   []*life                 // of everybody else, by name, then instance
 	foreign map[string]owner.Member // participants without our metadata, by name
 	actions []Action
+	deaths  []Death
 	counts  Counts
 	changes int // times that something which View answers from has changed
 	view    owner.View
 	viewed  int // changes when view was made
-}
-
-// A lifeID names one life of one node.
-type lifeID struct {
-	name     string
-	instance Instance
+	digest  digest
 }
 
 // A life is a peer's entry and what we have seen of it ourselves.
 type life struct {
 	Entry
-	heard   time.Time     // last proof of life, by our clock
-	proof   time.Time     // the same by its own clock: it has asked about the slots until then
-	acked   uint32        // the Seq of ours that it has acknowledged
-	sent    time.Time     // when our change was last delivered to it
-	doubted time.Time     // since when it may be dead; zero: it is not doubted
-	asked   time.Time     // when peers were last asked about it
+	met     time.Time // when we first heard of it
+	heard   time.Time // last proof of life, by our clock
+	proof   time.Time // the same by its own clock: it has asked about the slots until then
+	watched time.Time // since when we keep a lifeline to it; zero: we do not
+	acked   uint32    // the Seq of ours that it has acknowledged
+	sent    time.Time // when our change was last delivered to it
+
+	doubt   doubt
 	skew    time.Duration // its clock less ours
-	pulsed  bool          // has sent a pulse
+	rtt     time.Duration // of the round trip that told skew
+	timed   time.Time     // when skew was found; zero: never
 	differs time.Time     // since when its digest differs from ours; zero: it does not
-	vouched time.Time     // when a peer last said that it can reach it
+	synced  time.Time     // when entries were last exchanged for that
+}
+
+// A doubt is the question whether a life is over.
+type doubt struct {
+	since     time.Time // zero: there is none
+	asked     time.Time // when peers were last asked; zero: not yet
+	vouched   time.Time // when a peer last said that it can reach it
+	asking    int       // peers asked in this round
+	unreached int       // those of them who could not reach it
 }
 
 // Counts are events since the start, for metrics.
 type Counts struct {
-	Transitions  int // dated changes that came into force here, own and others'
-	Deaths       int // lives found dead
-	FalseDeaths  int // times that this node was found dead while it lived
-	Postponed    int // dates that were moved because a peer was missing
-	Disagreement int // times that a digest differed for over a second
+	Transitions  int           // dates that came into force, own and others'
+	Deaths       int           // lives found dead
+	FalseDeaths  int           // times that this node was found dead while it lived
+	Postponed    int           // dates that were moved because a peer was missing
+	Disagreement int           // times that a digest differed for over a second
+	Fenced       time.Duration // between withdrawing at once and serving again
 }
 
 // New returns the roster of a node that has met nobody.
@@ -112,7 +130,6 @@ func New(cfg Config) *Roster {
 			Name: cfg.Name, Addr: cfg.Addr, Instance: cfg.Instance, Seq: 1,
 			Version: cfg.Version, Zone: cfg.Zone, Config: cfg.Config,
 		},
-		lives:   map[lifeID]*life{},
 		foreign: map[string]owner.Member{},
 		viewed:  -1,
 	}
@@ -124,11 +141,17 @@ func (r *Roster) Self() Entry { return r.self }
 // Stage returns how far this node is in taking part.
 func (r *Roster) Stage() Stage { return r.stage }
 
-// Changes rises whenever View has another answer than before.
+// Changes rises whenever View may have another answer than before.
 func (r *Roster) Changes() int { return r.changes }
 
-// Counts returns the events since the start.
-func (r *Roster) Counts() Counts { return r.counts }
+// Counts returns the events until now.
+func (r *Roster) Counts(now time.Time) Counts {
+	c := r.counts
+	if !r.fenced.IsZero() {
+		c.Fenced += max(now.Sub(r.fenced), 0)
+	}
+	return c
+}
 
 // Entries returns everything that is known, own entry first, then by name and
 // instance.
@@ -138,60 +161,109 @@ func (r *Roster) Entries() []Entry {
 	for _, l := range r.lives {
 		list = append(list, l.Entry)
 	}
-	slices.SortFunc(list[1:], func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Instance, b.Instance))
-	})
 	return list
 }
 
-// View returns who serves when. Of two lives that claim one name at the same
-// time, the one that came first counts.
+// Living returns the entries of others that have not departed, by name.
+func (r *Roster) Living(now time.Time) []Entry {
+	var list []Entry
+	for _, l := range r.lives {
+		if !l.departed(now) {
+			list = append(list, l.Entry)
+		}
+	}
+	return list
+}
+
+// View returns who serves when.
 func (r *Roster) View() owner.View {
 	if r.viewed != r.changes {
-		r.view, r.viewed = r.makeView(), r.changes
+		r.view, r.viewed = r.view.With(r.Members()...).WithQuorum(r.cfg.Quorum), r.changes
 	}
 	return r.view
 }
 
-func (r *Roster) makeView() owner.View {
-	var members []owner.Member
-	for _, e := range r.rightful() {
-		if m, ok := e.member(); ok {
+// Members returns what View is made from. Of two lives that claim one name at
+// the same time, the one that came first counts.
+func (r *Roster) Members() []owner.Member {
+	members := make([]owner.Member, 0, len(r.lives)+len(r.foreign)+1)
+	if m, ok := r.self.member(); ok && r.stage != Displaced && !r.usurps(&r.self) {
+		members = append(members, m)
+	}
+	for _, l := range r.lives {
+		if m, ok := l.member(); ok && !r.usurps(&l.Entry) {
+			m.Peer = true
 			members = append(members, m)
 		}
 	}
 	for _, m := range r.foreign {
 		members = append(members, m)
 	}
-	return owner.NewView(members...).WithQuorum(r.cfg.Quorum)
+	return members
 }
 
-// rightful returns the entries without those that lost a conflict of names.
-func (r *Roster) rightful() []*Entry {
-	list := []*Entry{}
-	if r.stage != Displaced {
-		list = append(list, &r.self)
+// usurps reports whether e claims a name that another life has by right.
+func (r *Roster) usurps(e *Entry) bool {
+	if !e.claims() {
+		return false
 	}
-	for _, l := range r.lives {
-		list = append(list, &l.Entry)
+	if r.self.Name == e.Name && r.stage != Displaced && &r.self != e && r.self.claims() && r.self.before(e) {
+		return true
 	}
-	return slices.DeleteFunc(list, func(e *Entry) bool {
-		return slices.ContainsFunc(list, func(o *Entry) bool {
-			return o != e && o.Name == e.Name && !o.Down && !e.Down && o.Until.IsZero() && e.Until.IsZero() && o.before(e)
-		})
+	return slices.ContainsFunc(r.named(e.Name), func(o *life) bool {
+		return &o.Entry != e && o.claims() && o.before(e)
 	})
+}
+
+// find returns where the life is or would be in lives.
+func (r *Roster) find(name string, instance Instance) (int, bool) {
+	return slices.BinarySearchFunc(r.lives, instance, func(l *life, instance Instance) int {
+		return cmp.Or(cmp.Compare(l.Name, name), cmp.Compare(l.Instance, instance))
+	})
+}
+
+// life returns a known life, or nil.
+func (r *Roster) life(name string, instance Instance) *life {
+	if i, ok := r.find(name, instance); ok {
+		return r.lives[i]
+	}
+	return nil
+}
+
+// AddrOf returns the address of a life that is known and has not been found
+// dead, or "".
+func (r *Roster) AddrOf(name string, instance Instance) string {
+	if l := r.life(name, instance); l != nil && !l.Down {
+		return l.Addr
+	}
+	return ""
+}
+
+// Ended reports whether that life is known and over, so that its name is free.
+func (r *Roster) Ended(now time.Time, name string, instance Instance) bool {
+	l := r.life(name, instance)
+	return l != nil && l.departed(now)
+}
+
+// named returns the lives of the peers called name.
+func (r *Roster) named(name string) []*life {
+	from, _ := r.find(name, 0)
+	to := from
+	for to < len(r.lives) && r.lives[to].Name == name {
+		to++
+	}
+	return r.lives[from:to]
 }
 
 // alive returns the lives that have not departed, by name: those who must hear
 // of a change.
 func (r *Roster) alive(now time.Time) []*life {
-	var list []*life
+	list := make([]*life, 0, len(r.lives))
 	for _, l := range r.lives {
 		if !l.departed(now) {
 			list = append(list, l)
 		}
 	}
-	slices.SortFunc(list, func(a, b *life) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -203,21 +275,5 @@ func (r *Roster) others(now time.Time) bool {
 			return true
 		}
 	}
-	for _, l := range r.lives {
-		if !l.From.IsZero() && !l.departed(now) {
-			return true
-		}
-	}
-	return false
-}
-
-// life returns the youngest living life of a node, or nil.
-func (r *Roster) life(name string) *life {
-	var best *life
-	for _, l := range r.lives {
-		if l.Name == name && !l.Down && (best == nil || l.Instance > best.Instance) {
-			best = l
-		}
-	}
-	return best
+	return slices.ContainsFunc(r.lives, func(l *life) bool { return !l.From.IsZero() && !l.departed(now) })
 }

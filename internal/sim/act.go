@@ -1,0 +1,148 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/divvy-collector/divvy/fleet/member/roster"
+	"github.com/divvy-collector/divvy/fleet/owner"
+)
+
+// act does what the roster wants done, and looks at the new View.
+func (n *Node) act() {
+	for _, a := range n.roster.Take() {
+		n.perform(a)
+	}
+	n.look()
+}
+
+func (n *Node) perform(a roster.Action) {
+	switch a.Do {
+	case roster.Tell:
+		n.tell(n.w.byAddr[a.Addr], a)
+	case roster.Ask:
+		n.ask(n.w.byAddr[a.Addr], a)
+	case roster.Sync:
+		if to := n.w.byAddr[a.Addr]; to != nil {
+			n.sync(to)
+		}
+	case roster.Announce:
+		if n.roster.Stage() == roster.Displaced || len(n.w.nodes) > 100 {
+			return
+		}
+		self := n.roster.Self()
+		for _, p := range n.w.nodes { // gossip: everybody hears, later
+			if p != n && p.alive {
+				n.w.send(n, p, func() { p.roster.Learn(p.clock(), self) })
+			}
+		}
+	case roster.Depart:
+		n.alive = false
+	}
+}
+
+func (n *Node) tell(to *Node, a roster.Action) {
+	sent := n.w.now
+	n.w.send(n, to, func() {
+		to.roster.Heard(to.clock(), n.Name, n.instance)
+		to.roster.Learn(to.clock(), a.Entries...)
+		self, p := to.roster.Self(), to.roster.Pulse(to.clock())
+		n.w.send(to, n, func() {
+			n.roster.Learn(n.clock(), self)
+			n.roster.Compare(n.clock(), to.Name, p, n.w.now.Sub(sent))
+			for _, e := range a.Entries {
+				if e.Instance == n.instance {
+					n.roster.Acked(n.clock(), to.Name, to.instance, e.Seq)
+				}
+			}
+		})
+	})
+}
+
+// ask lets a peer try to reach a suspect: it knows, or it sends a letter.
+func (n *Node) ask(to *Node, a roster.Action) {
+	answer := func(reachable bool) {
+		n.w.send(to, n, func() { n.roster.Answered(n.clock(), a.Suspect, a.Instance, reachable) })
+	}
+	n.w.send(n, to, func() {
+		if to.roster.Hears(to.clock(), a.Suspect, a.Instance) {
+			answer(true)
+			return
+		}
+		answered := false
+		reply := func(reachable bool) {
+			if !answered && to.running() {
+				answered = true
+				answer(reachable)
+			}
+		}
+		suspect := n.w.lifeOf(a.Instance)
+		if suspect != nil && !suspect.alive && !n.w.parted(to.Host, suspect.Host) {
+			n.w.after(n.w.delay(), func() { reply(false) }) // refused
+			return
+		}
+		n.w.send(to, suspect, func() { n.w.send(suspect, to, func() { reply(true) }) })
+		n.w.after(askTimeout, func() { reply(false) })
+	})
+}
+
+// lifeOf returns the node that has this instance, or nil.
+func (w *World) lifeOf(instance roster.Instance) *Node {
+	for _, n := range w.nodes {
+		if n.instance == instance {
+			return n
+		}
+	}
+	return nil
+}
+
+// look serves what a new View makes ours after the fact: the latest slot that
+// has passed, and no older one.
+func (n *Node) look() {
+	c := n.roster.Changes()
+	if n.changes == c || !n.running() {
+		return
+	}
+	n.changes, n.view = c, n.w.viewOf(n.roster)
+	for i, p := range n.w.phases {
+		s := owner.Slot(n.w.keys[p.keys[0]], n.w.cfg.Interval, n.clock())
+		if !n.next[i].After(s) {
+			continue
+		}
+		for _, key := range p.keys {
+			if n.mine[key].Before(s) && n.owns(key, s) {
+				n.serve(key, s)
+			}
+		}
+	}
+}
+
+// owns reports whether this process is to serve a slot.
+func (n *Node) owns(key int, s time.Time) bool {
+	m, ok := n.view.Owner(n.w.keys[key], s)
+	return ok && m.Name == n.Name && !m.Peer
+}
+
+// plan asks about a phase's next slot when the node's clock says that it has
+// come.
+func (n *Node) plan(i int) {
+	n.w.after(n.next[i].Sub(n.clock()), func() {
+		if !n.alive {
+			return
+		}
+		s := n.next[i]
+		n.next[i] = s.Add(n.w.cfg.Interval)
+		if !n.paused {
+			for _, key := range n.w.phases[i].keys {
+				if n.owns(key, s) && n.mine[key].Before(s) {
+					n.serve(key, s)
+				}
+			}
+		}
+		n.plan(i)
+	})
+}
+
+func (n *Node) serve(key int, s time.Time) {
+	n.mine[key] = s
+	n.w.serve(key, s)
+}
