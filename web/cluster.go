@@ -1,18 +1,16 @@
 package web
 
 import (
-	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/divvy-collector/divvy/fleet/member/roster"
+	"github.com/divvy-collector/divvy/fleet/member"
 )
 
 // clusterRoutes are what the paths of peers begin with: those of the gossip, and
@@ -103,7 +101,6 @@ type peer struct {
 	Since   time.Time `json:"-"` // of State; zero: not known
 	Version string    `json:"-"`
 	Zone    string    `json:"-"`
-	Clock   string    `json:"-"` // its clock less ours; "" if that is not known
 }
 
 // peers returns the nodes by name. Without clustering that is this one.
@@ -111,52 +108,43 @@ func peers(cfg Config) []peer {
 	if cfg.Node == nil {
 		return []peer{{Name: cfg.Self, Addr: cfg.Listener.Addr(), IsSelf: true, State: "participant"}}
 	}
-	now, list := time.Now(), []peer{}
-	for i, e := range cfg.Node.Entries() {
-		if state, since := stateOf(e, now); state != "" {
-			list = append(list, peer{
-				Name: e.Name, Addr: e.Addr, IsSelf: i == 0, State: state, Since: since, Version: e.Version, Zone: e.Zone,
-			})
+	list := []peer{}
+	for _, p := range cfg.Node.Peers() {
+		if !p.Entry.Until.IsZero() {
+			p.State = "terminating" // it still serves, but people want to know that it goes
 		}
+		list = append(list, peer{
+			Name: p.Name, Addr: p.Addr, IsSelf: p.Self, State: p.State,
+			Since: since(p), Version: p.Entry.Version, Zone: p.Entry.Zone,
+		})
 	}
-	slices.SortFunc(list, func(a, b peer) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
-// stateOf returns the state of a node, and since when; "" for one that is gone.
-func stateOf(e roster.Entry, now time.Time) (state string, since time.Time) {
-	switch {
-	case e.Down || !e.Until.IsZero() && !now.Before(e.Until):
-		return "", time.Time{}
-	case !e.Until.IsZero():
-		return "terminating", time.Time{}
-	case e.From.IsZero() || now.Before(e.From):
-		return "viewer", e.Instance.Started()
+// since returns when a node entered its state, or the zero time: of nodes of
+// other software, and of those that leave, that is not known.
+func since(p member.Peer) time.Time {
+	switch p.State {
+	case "participant":
+		return p.Entry.From
+	case "viewer":
+		if p.Entry.Instance != 0 {
+			return p.Entry.Instance.Started()
+		}
 	}
-	return "participant", e.From
+	return time.Time{}
 }
 
-// notice returns what is wrong with the cluster as a whole, in a sentence for
-// people; "" if nothing is.
-func notice(cfg Config, now time.Time) string {
+// notices returns what is wrong with this node's part in the cluster.
+func notices(cfg Config) []string {
 	if cfg.Node == nil {
-		return ""
+		return nil
 	}
-	switch cfg.Node.Stage() {
-	case roster.Displaced:
-		return "Another node has the name of this one, which serves nothing meanwhile: give each its own with --cluster.node-name."
-	case roster.Fenced:
-		return "This node has withdrawn, because it was stopped for a while or its clock is off. It joins again by itself."
+	err := cfg.Node.Health()
+	if err == nil {
+		return nil
 	}
-	view := cfg.View.Load()
-	if since, below := view.Below(now); below && !view.Admits(now) {
-		text := "There are fewer nodes than --cluster.wait-for-size asks for, so no shared target is scraped"
-		if !since.IsZero() {
-			text += " since " + since.UTC().Format(time.DateTime)
-		}
-		return text + "."
-	}
-	return ""
+	return strings.Split(err.Error(), "\n")
 }
 
 // peersJSON returns the nodes as the API shows them.

@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/divvy-collector/divvy/pipeline"
 )
@@ -22,14 +21,14 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 		Ready      bool
 		API        string
 		Build      map[string]string
-		Notice     string // of the cluster as a whole; "" if all is well
+		Notices    []string // what is wrong with this node's part in the cluster
 		Peers      []peer
 		Components []pipeline.ComponentState
 	}{
 		Ready:      s.cfg.Pipeline.Ready(),
 		API:        strings.TrimSuffix(s.cfg.PathPrefix, "/") + "/api/v0/web",
 		Build:      s.cfg.Bundle.Build,
-		Notice:     notice(s.cfg, time.Now()),
+		Notices:    notices(s.cfg),
 		Peers:      peers(s.cfg),
 		Components: sorted(s.cfg.Pipeline),
 	}

@@ -194,12 +194,9 @@ func (c *ClusterTLS) validate() error {
 }
 
 // client returns how this node connects to peers, and the authorities that sign
-// theirs in PEM; nothing if TLS is off. The certificate is read at every
-// handshake, so it can be renewed in place; the authorities are read once.
+// their certificates in PEM. This node's certificate is read at every handshake,
+// so it can be renewed in place; the authorities are read once.
 func (c *ClusterTLS) client() (*tls.Config, []byte, error) {
-	if !c.Enabled {
-		return nil, nil, nil
-	}
 	authorities, err := os.ReadFile(c.CAPath)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read --cluster.tls-ca-path: %w", err)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -265,6 +268,78 @@ func tlsBlock(cert, key, more string) string {
 `, cert, key, more)
 }
 
+// Users need the password and what the http block asks of them. Peers need a
+// certificate of the cluster's authority and no password.
+func TestPeersAndUsersAreToldApart(t *testing.T) {
+	dir := t.TempDir()
+	clusterCA, userCA := newAuthority(t), newAuthority(t)
+	cert, key := clusterCA.issue(dir, "node")
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, []byte(clusterCA.pem), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := func(files ...string) []tls.Certificate {
+		pair, err := tls.LoadX509KeyPair(files[0], files[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []tls.Certificate{pair}
+	}
+	userCert, userKey := userCA.issue(dir, "user")
+	anonymous, peer, user := clusterCA.client(), clusterCA.client(load(cert, key)...), clusterCA.client(load(userCert, userKey)...)
+	f := func(more string, want map[string]int) {
+		t.Helper()
+		c := startCollector(t, tlsBlock(cert, key, more), func(cfg *Config) {
+			asNode("a")(cfg)
+			cfg.Cluster.TLS = ClusterTLS{Enabled: true, CAPath: ca, CertPath: cert, KeyPath: key}
+		})
+		for name, status := range want {
+			who, path, _ := strings.Cut(name, " ")
+			client := map[string]*http.Client{"anonymous": anonymous, "peer": peer, "user": user}[who]
+			if got := post(client, "https://"+c.Addr()+path); got != status {
+				t.Errorf("%s: %s gets %d, want %d", more, name, got, status)
+			}
+		}
+		for _, client := range []*http.Client{anonymous, peer, user} {
+			client.CloseIdleConnections()
+		}
+	}
+	const gossip, letter = " /api/v1/ckit/transport/message", " /api/v1/divvy/letter"
+	const metrics = " /metrics"
+	f("", map[string]int{
+		"anonymous" + gossip: 403, "anonymous" + letter: 403, "user" + gossip: 403, "user" + letter: 403,
+		"peer" + gossip: 400, "peer" + letter: 409,
+		"anonymous" + metrics: 200, "peer" + metrics: 200, "user" + metrics: 200,
+	})
+	quoted := "client_ca_pem = " + fmt.Sprintf("%q", userCA.pem) + "\n"
+	f(quoted+`client_auth_type = "VerifyClientCertIfGiven"`, map[string]int{
+		"anonymous" + gossip: 403, "user" + gossip: 403, "peer" + gossip: 400,
+		"anonymous" + metrics: 200, "peer" + metrics: 403, "user" + metrics: 200,
+	})
+	f(quoted+`client_auth_type = "RequireAndVerifyClientCert"`, map[string]int{
+		"anonymous" + gossip: 0, "user" + gossip: 403, "peer" + gossip: 400,
+		"anonymous" + metrics: 0, "peer" + metrics: 403, "user" + metrics: 200,
+	})
+}
+
+// post sends nothing, as a user would, and returns the status; 0 if there is no
+// answer.
+func post(client *http.Client, url string) int {
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader([]byte("nonsense")))
+	if err != nil {
+		return 0
+	}
+	if strings.HasSuffix(url, "/metrics") {
+		req.SetBasicAuth("user", "word")
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
 // Peers connect over TLS, so a server without it is refused.
 func TestClusterTLSNeedsTLSBlock(t *testing.T) {
 	dir := t.TempDir()
@@ -290,16 +365,18 @@ func TestClusterTLSNeedsTLSBlock(t *testing.T) {
 	}
 }
 
-// Two nodes meet over TLS although users need a password.
+// Two nodes meet over TLS although users need a password, and with a secret.
 func TestNodesMeetBehindAuthentication(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real time")
 	}
 	dir := t.TempDir()
 	a := newAuthority(t)
-	ca := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(ca, []byte(a.pem), 0o600); err != nil {
-		t.Fatal(err)
+	ca, secret := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "secret")
+	for name, text := range map[string]string{ca: a.pem, secret: "a secret of some length\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f := func(what, text string, set func(*Config)) {
 		t.Helper()
@@ -312,5 +389,8 @@ func TestNodesMeetBehindAuthentication(t *testing.T) {
 	cert, key := a.issue(dir, "node")
 	f("TLS", tlsBlock(cert, key, ""), func(cfg *Config) {
 		cfg.Cluster.TLS = ClusterTLS{Enabled: true, CAPath: ca, CertPath: cert, KeyPath: key}
+	})
+	f("secret", "http {\n auth {\n  basic {\n   username = \"a\"\n   password = \"b\"\n  }\n }\n}\n", func(cfg *Config) {
+		cfg.Cluster.SecretFile = secret
 	})
 }

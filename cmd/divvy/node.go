@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -13,6 +13,7 @@ import (
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/member"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/pipeline"
 )
 
 const (
@@ -47,17 +48,25 @@ func (c *Collector) openNode() error {
 	if node.Advertise, err = self.Find(context.Background()); err != nil {
 		return err
 	}
-	if secret, err := cfg.secret(); err != nil || secret != nil {
-		return errors.Join(err, errors.New("--cluster.secret-file cannot be used yet"))
-	}
-	var authorities []byte
-	if node.TLS, authorities, err = cfg.TLS.client(); err != nil {
+	if node.Secret, err = cfg.secret(); err != nil {
 		return err
 	}
-	c.listener.AdmitPeers(authorities)
+	if cfg.TLS.Enabled {
+		var authorities []byte
+		if node.TLS, authorities, err = cfg.TLS.client(); err != nil {
+			return err
+		}
+		node.PeerCAs = node.TLS.RootCAs
+		c.listener.AdmitPeers(authorities)
+	}
 	if peers := cfg.Peers; len(peers.Join) > 0 || peers.Provider != "" {
 		peers.Port, peers.Log = listen.Port(), c.log
 		node.Peers = peers.Peers
+	}
+	// What cannot be read now is not loaded either, and then nobody is told.
+	if sources, err := readSources(c.path); err == nil {
+		sum := pipeline.Hash(sources)
+		node.Config = binary.BigEndian.Uint64(sum[:])
 	}
 	node.Version, node.Dir = currentBuild().Version, filepath.Join(c.cfg.StoragePath, "cluster")
 	node.Log, node.Registry = c.log, c.registry
