@@ -144,7 +144,15 @@ func notices(cfg Config) []string {
 	if err == nil {
 		return nil
 	}
-	return strings.Split(err.Error(), "\n")
+	reasons := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		reasons = joined.Unwrap()
+	}
+	list := make([]string, len(reasons))
+	for i, reason := range reasons {
+		list[i] = reason.Error()
+	}
+	return list
 }
 
 // peersJSON returns the nodes as the API shows them.
