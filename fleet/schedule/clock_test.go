@@ -28,14 +28,21 @@ type desk struct {
 	shift time.Duration
 	calls int
 	dues  []Due
+	lost  []Lost
+	skips int
+}
+
+func newDesk() *desk {
+	d := &desk{view: cell.New(owner.Alone("me"))}
+	d.clock = New(Config{Self: "me", View: d.view, Serve: d.serve, now: d.now})
+	return d
 }
 
 // run calls f in a bubble with a running clock.
 func run(t *testing.T, f func(d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{view: cell.New(owner.Alone("me"))}
-		d.clock = New(Config{Self: "me", View: d.view, Serve: d.serve, now: d.now})
+		d := newDesk()
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); d.clock.Run(ctx) }()
@@ -51,11 +58,13 @@ func (d *desk) now() time.Time {
 	return time.Now().Round(0).Add(d.shift)
 }
 
-func (d *desk) serve(due []Due) {
+func (d *desk) serve(r Round) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.calls++
-	d.dues = append(d.dues, due...)
+	d.dues = append(d.dues, r.Due...)
+	d.lost = append(d.lost, r.Lost...)
+	d.skips += r.Missed
 }
 
 // step moves the wall clock.
@@ -246,9 +255,7 @@ func TestStepBackRepeatsNoSlot(t *testing.T) {
 
 func TestNothingIsServedAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{view: cell.New(owner.Alone("me"))}
-		d.clock = New(Config{Self: "me", View: d.view, Serve: d.serve})
-		d.clock.cfg.now = d.now
+		d := newDesk()
 		d.clock.Set([]Entry{{1, time.Second}})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -267,13 +274,11 @@ func BenchmarkTick(b *testing.B) {
 		entries = append(entries, Entry{owner.StringKey(fmt.Sprint(i)), 10 * time.Second})
 	}
 	c.Set(entries)
-	now := time.Now().Round(0)
-	var due []Due
+	now, view := time.Now().Round(0), c.view.Load()
 	n := 0
 	for b.Loop() {
 		now = now.Add(250 * time.Millisecond)
-		due = c.collect(now, due[:0])
-		n += len(due)
+		n += len(c.turn(now, view, view, false).Due)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(max(n, 1)), "ns/slot")
 }

@@ -45,7 +45,7 @@ func newTestWalk(tb testing.TB, cfg Config, sink telemetry.Sink) *testWalk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if set.metrics, err = newMetrics(nil); err != nil {
+	if set.metrics, err = newMetrics(nil, func() float64 { return 0 }); err != nil {
 		tb.Fatal(err)
 	}
 	id, err := identify(&cfg, labels.FromStrings("__address__", "a:80"))
@@ -195,7 +195,7 @@ func BenchmarkPool(b *testing.B) {
 		for i := range due {
 			due[i].Slot = time.Now()
 		}
-		p.serve(due)
+		p.serve(schedule.Round{Due: due})
 		p.wg.Wait()
 	}
 	b.ReportMetric(float64(processTime()-began)/float64(b.N*n*1000), "cpu-ns/sample")

@@ -59,6 +59,10 @@ type Config struct {
 
 	// Dial connects to targets; nil is a plain net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Tell sends a note to the pool of the same name on another node, which
+	// gets it by Told, or not. It returns at once. Nil: there is nobody.
+	Tell func(node string, note []byte)
 }
 
 // Limits make a scrape fail that goes beyond them. Zero is no limit.

@@ -357,6 +357,7 @@ type rig struct {
 	*farm
 	pool *Pool
 	sink *recorder
+	view *cell.Cell[owner.View]
 }
 
 // run calls f in a bubble with a running pool that scrapes a:80, and checks
@@ -365,7 +366,8 @@ func run(t *testing.T, cfg Config, f func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{farm: newFarm(t), sink: newRecorder()}
-		cfg.Dial = r.dial
+		r.view = cell.New(cfg.View.Load()) // of this bubble
+		cfg.View, cfg.Dial = r.view, r.dial
 		p, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -102,6 +102,17 @@ func (m *memory) replace(entries []entry) {
 	m.entries = append(m.entries[:0], entries...)
 }
 
+// resume prepares for going on with a target that others may have scraped
+// since. While its former owner lives, that one marks what has ended.
+func (m *memory) resume(back, formerLives bool) {
+	if back {
+		m.lastT = 0
+	}
+	if formerLives {
+		m.untrack()
+	}
+}
+
 // untrack remembers that every series was marked as ended.
 func (m *memory) untrack() {
 	for i := range m.entries {

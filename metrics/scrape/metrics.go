@@ -11,10 +11,17 @@ import (
 // that looking a label up costs nothing that matters.
 type metrics struct {
 	// About the component, as its page in the manual has them.
-	targets   prometheus.Gauge
 	moved     prometheus.Counter
 	latency   prometheus.Histogram // of Sink.Append, seconds
 	forwarded prometheus.Counter   // samples and histograms that the sink took
+
+	// Slots that were ours, as far as this node can know. One that is served
+	// after a crash or a delay is late, and the former caught up as well.
+	slotsServed    prometheus.Counter
+	slotsLate      prometheus.Counter
+	slotsMissed    prometheus.Counter
+	slotsCaughtUp  prometheus.Counter
+	slotsDiscarded prometheus.Counter // also missed
 
 	// About the pool: its configuration and its list of targets.
 	pools         prometheus.Counter
@@ -61,11 +68,14 @@ func quantiles() map[float64]float64 {
 	return map[float64]float64{0.01: 0.001, 0.05: 0.005, 0.5: 0.05, 0.90: 0.01, 0.99: 0.001}
 }
 
-// newMetrics returns metrics that are registered with r, if there is one.
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+// newMetrics returns metrics that are registered with r, if there is one. owned
+// counts the targets that are ours, when asked.
+func newMetrics(r prometheus.Registerer, owned func() float64) (*metrics, error) {
 	c := &collector{registry: r}
+	add(c, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "prometheus_scrape_targets_gauge", Help: "Number of targets this component is configured to scrape.",
+	}, owned))
 	m := &metrics{
-		targets:       c.gauge("prometheus_scrape_targets_gauge", "Number of targets this component is configured to scrape."),
 		moved:         c.counter("prometheus_scrape_targets_moved_total", "Number of targets that have moved from this cluster node to another one."),
 		latency:       c.histogram("prometheus_fanout_latency", "Write latency for sending to direct and indirect components.", prometheus.DefBuckets),
 		forwarded:     c.counter("prometheus_forwarded_samples_total", "Total number of samples sent to downstream components."),
@@ -77,6 +87,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		syncLength:    c.summaries("prometheus_target_sync_length_seconds", "Actual interval to sync the scrape pool.", "scrape_job"),
 		poolTargets:   c.gauges("prometheus_target_scrape_pool_targets", "Current number of targets in this scrape pool.", "scrape_job"),
 		targetLimit:   c.gauges("prometheus_target_scrape_pool_target_limit", "Maximum number of targets allowed in this scrape pool.", "scrape_job"),
+
+		slotsServed:    c.counter("divvy_scrape_slots_served_total", "Slots whose scrape was delivered, successful or not."),
+		slotsLate:      c.counter("divvy_scrape_slots_late_total", "Slots that were served later than a tick."),
+		slotsMissed:    c.counter("divvy_scrape_slots_missed_total", "Slots that this node was to serve and did not, and those of a dead node that are too old to be caught up."),
+		slotsCaughtUp:  c.counter("divvy_scrape_slots_caught_up_total", "Slots that were served in place of a node that had died by then."),
+		slotsDiscarded: c.counter("divvy_scrape_slots_discarded_total", "Scrapes that were thrown away because this process was stopped meanwhile."),
 
 		targetLimitHit: c.counter("prometheus_target_scrape_pool_exceeded_target_limit_total", "Total number of times scrape pools hit the target limit, during sync or config reload."),
 		labelLimit:     c.counter("prometheus_target_scrape_pool_exceeded_label_limits_total", "Total number of times scrape pools hit the label limits, during sync or config reload."),
@@ -112,10 +128,6 @@ func add[M prometheus.Collector](c *collector, m M) M {
 
 func (c *collector) counter(name, help string) prometheus.Counter {
 	return add(c, prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help}))
-}
-
-func (c *collector) gauge(name, help string) prometheus.Gauge {
-	return add(c, prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help}))
 }
 
 func (c *collector) histogram(name, help string, buckets []float64) prometheus.Histogram {

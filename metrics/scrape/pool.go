@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -11,8 +10,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
@@ -26,17 +23,21 @@ import (
 // that when it begins, as a job, and then needs the target's own mutex only; no
 // sink and no network is waited for under mu.
 type Pool struct {
-	clock *schedule.Clock
-	walks chan *walk // as many as there are processors
-	wg    sync.WaitGroup
+	clock    *schedule.Clock
+	walks    chan *walk // as many as there are processors
+	wg       sync.WaitGroup
+	tell     func(node string, note []byte) // nil: there is nobody
+	outbox   outbox
+	stopping chan struct{} // closed when no slot is served any more
 
-	mu      sync.Mutex
-	set     *settings
-	sink    telemetry.Sink
-	found   []telemetry.Target
-	targets map[owner.Key]*target // with those that are gone, until their series are marked
-	order   []owner.Key           // of those that are not gone
-	tooMany error                 // why nothing is scraped: there are more targets than allowed
+	mu       sync.Mutex
+	set      *settings
+	sink     telemetry.Sink
+	found    []telemetry.Target
+	targets  map[owner.Key]*target // with those that are gone, until their series are marked
+	order    []owner.Key           // of those that are not gone
+	byLabels map[uint64][]*target  // those by the hash of their labels; nil: not made yet
+	tooMany  error                 // why nothing is scraped: there are more targets than allowed
 }
 
 // New returns a pool without targets and with a sink that drops everything.
@@ -49,11 +50,14 @@ func New(cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if set.metrics, err = newMetrics(cfg.Registry); err != nil {
+	p := &Pool{
+		set: set, sink: telemetry.Fanout(nil), targets: map[owner.Key]*target{},
+		tell: cfg.Tell, stopping: make(chan struct{}),
+	}
+	if set.metrics, err = newMetrics(cfg.Registry, p.owned); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	set.metrics.pools.Inc()
-	p := &Pool{set: set, sink: telemetry.Fanout(nil), targets: map[owner.Key]*target{}}
 	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Log: cfg.Log, Serve: p.serve})
 	p.walks = make(chan *walk, runtime.GOMAXPROCS(0))
 	seed := maphash.MakeSeed()
@@ -63,8 +67,22 @@ func New(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Update replaces the configuration, but for Self, Log, Registry and Dial,
-// which stay. On an error nothing has changed.
+// owned counts the targets whose slots are ours now.
+func (p *Pool) owned() float64 {
+	p.mu.Lock()
+	order, view, self := slices.Clone(p.order), p.set.cfg.View.Load(), p.set.cfg.Self
+	p.mu.Unlock()
+	n, now := 0, time.Now().Round(0)
+	for _, key := range order {
+		if m, ok := view.Owner(key, now); ok && m.Name == self && !m.Peer {
+			n++
+		}
+	}
+	return float64(n)
+}
+
+// Update replaces the configuration, but for Self, Log, Registry, Dial and
+// Tell, which stay. On an error nothing has changed.
 func (p *Pool) Update(cfg Config) error {
 	var forgotten []*target
 	defer func() { forget(forgotten) }() // once mu is free
@@ -73,7 +91,7 @@ func (p *Pool) Update(cfg Config) error {
 	before := p.set
 	m := before.metrics
 	cfg.Self, cfg.Log = before.cfg.Self, before.cfg.Log
-	cfg.Registry, cfg.Dial = before.cfg.Registry, before.cfg.Dial
+	cfg.Registry, cfg.Dial, cfg.Tell = before.cfg.Registry, before.cfg.Dial, before.cfg.Tell
 	set, err := newSettings(cfg, before)
 	if err != nil {
 		m.reloadsFailed.Inc()
@@ -121,7 +139,7 @@ func (p *Pool) syncLocked() []*target {
 	for _, t := range p.targets {
 		t.gone = true
 	}
-	p.order = p.order[:0]
+	p.order, p.byLabels = p.order[:0], nil
 	failed := 0
 	for _, f := range p.found {
 		if err := p.addLocked(f); err != nil {
@@ -137,7 +155,6 @@ func (p *Pool) syncLocked() []*target {
 	m.syncs.WithLabelValues(job).Inc()
 	m.syncLength.WithLabelValues(job).Observe(time.Since(start).Seconds())
 	m.poolTargets.WithLabelValues(job).Set(float64(len(p.order)))
-	m.targets.Set(float64(len(p.order)))
 	return forgotten
 }
 
@@ -161,8 +178,8 @@ func (p *Pool) addLocked(f telemetry.Target) error {
 	return nil
 }
 
-// removeLocked removes targets that are gone and have no series to mark, or
-// whose slots are served elsewhere. It needs mu.
+// removeLocked removes targets that are gone and have no series to mark, here
+// or elsewhere, or of whose slots nothing was heard for long. It needs mu.
 func (p *Pool) removeLocked(now time.Time) []*target {
 	var removed []*target
 	for key, t := range p.targets {
@@ -172,7 +189,7 @@ func (p *Pool) removeLocked(now time.Time) []*target {
 		if t.goneAt.IsZero() {
 			t.goneAt = now
 		}
-		if !t.scraped || t.turns == 0 && now.Sub(t.goneAt) > 3*t.id.interval {
+		if !t.scraped && !p.inherits(t, now) || t.turns == 0 && now.Sub(t.goneAt) > 2*schedule.MaxLost*t.id.interval {
 			delete(p.targets, key)
 			removed = append(removed, t)
 		}
@@ -184,9 +201,7 @@ func (p *Pool) removeLocked(now time.Time) []*target {
 // scrapes of theirs that are in flight.
 func forget(targets []*target) {
 	for _, t := range targets {
-		t.mu.Lock()
-		t.memory.forget()
-		t.mu.Unlock()
+		t.forget()
 	}
 }
 
@@ -215,6 +230,7 @@ func (p *Pool) scheduleLocked() {
 // as ended, and returns nil.
 func (p *Pool) Run(ctx context.Context) error {
 	p.clock.Run(ctx)
+	close(p.stopping)
 	p.wg.Wait()
 	p.mu.Lock()
 	all, set := slices.Collect(maps.Values(p.targets)), p.set
@@ -227,23 +243,41 @@ func (p *Pool) Run(ctx context.Context) error {
 
 // serve starts the scrapes of one tick. The clock calls it, and does not tick
 // on before it returns; so it only starts things.
-func (p *Pool) serve(due []schedule.Due) {
+func (p *Pool) serve(r schedule.Round) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ended := false
-	for _, d := range due {
-		t := p.targets[d.Key]
-		switch {
-		case t == nil:
-		case t.gone:
-			ended = p.endLocked(t, d) || ended
-		default:
-			p.startLocked(t, d)
+	p.set.metrics.slotsMissed.Add(float64(r.Missed))
+	removed := false
+	for _, d := range r.Due {
+		if t := p.targets[d.Key]; t != nil {
+			removed = p.dueLocked(t, d) || removed
 		}
 	}
-	if ended {
+	for _, l := range r.Lost {
+		if t := p.targets[l.Key]; t != nil {
+			removed = p.loseLocked(t, l) || removed
+		}
+	}
+	if removed {
 		p.scheduleLocked()
 	}
+}
+
+// dueLocked serves a slot of t. It reports whether the target was removed. It
+// needs mu.
+func (p *Pool) dueLocked(t *target, d schedule.Due) bool {
+	if d.From != "" {
+		t.from = d.From
+	}
+	switch {
+	case t.gone && t.from != "":
+		p.disownLocked(t, d.Slot)
+		return true
+	case t.gone:
+		return p.endLocked(t, d.Slot)
+	}
+	p.startLocked(t, d)
+	return false
 }
 
 // maxTurns is how many scrapes of one target may be in flight or wait for the
@@ -253,18 +287,17 @@ const maxTurns = 2
 // startLocked starts a scrape. It needs mu.
 func (p *Pool) startLocked(t *target, d schedule.Due) {
 	if t.turns == maxTurns {
+		p.set.metrics.slotsMissed.Inc()
 		p.set.log.Warn("slot was left out: the scrape before is not done", "target", t.id.url)
 		return
 	}
+	j := &job{
+		set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, caughtUp: d.CaughtUp,
+		from: t.from, back: t.away, made: time.Now(), err: p.tooMany,
+	}
 	t.turns++
-	t.scraped = true
-	j := &job{set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, made: time.Now(), err: p.tooMany}
-	p.turnLocked(t, func() {
-		p.scrape(j)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		t.turns--
-	})
+	t.scraped, t.away, t.served = true, false, d.Slot
+	p.turnLocked(t, func() { p.settle(j, p.scrape(j)) })
 }
 
 // turnLocked does work for t in a goroutine, after all that was begun for t
@@ -280,59 +313,4 @@ func (p *Pool) turnLocked(t *target, work func()) {
 		}
 		work()
 	})
-}
-
-// endLocked counts the slots that pass after a target is gone. Its series are
-// marked at the first one's time, once the second has come without its being
-// back. It reports whether the target was removed. It needs mu.
-func (p *Pool) endLocked(t *target, d schedule.Due) bool {
-	if t.ended++; t.ended == 1 {
-		t.staleT = d.Slot
-		return false
-	}
-	delete(p.targets, d.Key)
-	var twins []*target
-	for _, other := range p.targets {
-		if !other.gone && labels.Equal(other.id.labels, t.id.labels) {
-			twins = append(twins, other)
-		}
-	}
-	set, id, slot := p.set, t.id, t.staleT
-	p.turnLocked(t, func() { p.end(&job{set: set, t: t, id: id, slot: slot}, twins) })
-	return true
-}
-
-// end marks the series of a target that is gone, but for those that one of
-// its twins, targets with the same labels, goes on with.
-func (p *Pool) end(j *job, twins []*target) {
-	t := j.t
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.memory.sink == nil {
-		return
-	}
-	goesOn := map[telemetry.Handle]bool{}
-	for _, twin := range twins {
-		twin.mu.Lock()
-		for _, h := range twin.memory.holds() {
-			goesOn[h] = true
-		}
-		twin.mu.Unlock()
-	}
-	w := <-p.walks
-	defer func() { w.release(); p.walks <- w }()
-	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, t.memory.sink
-	w.batch.Reset()
-	w.staleAll(j.slot.UnixMilli(), func(h telemetry.Handle) bool { return goesOn[h] })
-	var err error
-	for range maxChanges {
-		w.epoch = w.sink.Epoch()
-		if err = w.append(); !errors.Is(err, telemetry.ErrEpoch) {
-			break
-		}
-	}
-	if err != nil {
-		j.set.log.Warn("end of a target's series was lost", "target", j.id.url, "err", err)
-	}
-	t.memory.forget()
 }

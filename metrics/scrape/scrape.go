@@ -12,6 +12,7 @@ import (
 var (
 	errSampleLimit = errors.New("sample limit exceeded")
 	errBucketLimit = errors.New("histogram bucket limit exceeded")
+	errOverdue     = errors.New("scrape ended too late to count: this process was stopped meanwhile")
 )
 
 // maxTolerance is how late a scrape may begin and still carry the time of its
@@ -29,6 +30,10 @@ type job struct {
 	late time.Duration // of the clock's call
 	made time.Time     // when the clock called, by the monotonic clock
 	err  error         // why nothing is fetched
+
+	caughtUp bool   // the slot became ours after it had passed
+	from     string // node that scraped the target before us, and lives; empty: none
+	back     bool   // others have scraped the target since we last did
 }
 
 // timestamp returns the time of the samples of a scrape that begins at start.
@@ -40,6 +45,18 @@ func (j *job) timestamp(start time.Time) time.Time {
 	return j.slot.Add(late)
 }
 
+// grace is how long after its timeout a scrape may end and still be appended.
+const grace = time.Second
+
+// overdue reports whether a scrape ends so long after it began that the process
+// must have been stopped meanwhile. Then another node may have served the slot,
+// and what came of this scrape says nothing about the target.
+func (j *job) overdue() bool {
+	wall := time.Now().Round(0).Sub(j.made.Round(0)) // goes on while a machine sleeps
+	shared := len(j.set.cfg.View.Load().Members()) > 1
+	return shared && max(wall, time.Since(j.made)) > j.id.timeout+grace
+}
+
 // maxChanges is how often a scrape is made again because the sink's rules
 // changed before it was appended.
 const maxChanges = 5
@@ -49,6 +66,8 @@ type result struct {
 	err   error
 	bytes int // of the body, inflated; -1: beyond the limit
 	took  time.Duration
+	kept  bool // the sink took it
+	ended bool // no series goes on
 	tally tally
 }
 
@@ -56,7 +75,7 @@ type result struct {
 // target takes a goroutine and a buffer; only what comes after takes a walk, of
 // which there are as many as processors. So memory is bounded by what is being
 // worked on, not by how many targets answer at once.
-func (p *Pool) scrape(j *job) {
+func (p *Pool) scrape(j *job) result {
 	t := j.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,11 +84,10 @@ func (p *Pool) scrape(j *job) {
 	defer cancel()
 
 	var pg page
-	err := j.err
-	if err == nil {
-		pg, err = j.set.fetch(ctx, j.id, t.size)
+	if j.err == nil {
+		pg, j.err = j.set.fetch(ctx, j.id, t.size)
 	}
-	if err == nil {
+	if j.err == nil {
 		t.size = len(pg.body)
 		defer j.set.discard(pg)
 	}
@@ -77,17 +95,19 @@ func (p *Pool) scrape(j *job) {
 	defer func() { w.release(); p.walks <- w }()
 	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, j.sink
 	w.now = j.timestamp(start).UnixMilli()
+	t.memory.resume(j.back, j.from != "")
 
-	r := w.process(ctx, pg, err, start)
+	r := w.process(ctx, j, pg, start)
 	j.set.observe(t, j, start, r)
+	return r
 }
 
 // process turns a page, or the reason why there is none, into a batch and
 // appends it. When the rules change meanwhile it starts over.
-func (w *walk) process(ctx context.Context, pg page, err error, start time.Time) result {
-	r := result{err: err}
+func (w *walk) process(ctx context.Context, j *job, pg page, start time.Time) result {
+	r := result{err: j.err}
 	body := pg.body
-	if err == nil && pg.compressed {
+	if r.err == nil && pg.compressed {
 		body, r.err = w.inflate(ctx, pg.body)
 	}
 	switch {
@@ -103,15 +123,22 @@ func (w *walk) process(ctx context.Context, pg page, err error, start time.Time)
 			r.err = w.read(body, pg.contentType)
 		}
 		// An empty body ends every series too, but is no failure.
-		ended := r.err != nil || len(body) == 0
-		if ended {
+		r.ended = r.err != nil || len(body) == 0
+		if r.ended {
 			w.fail()
 		}
 		r.took, r.tally = time.Since(start), w.tally
 		w.report(r.err == nil, r.took, r.bytes)
+		if j.overdue() {
+			w.restart()
+			w.set.metrics.slotsDiscarded.Inc()
+			r.err = errOverdue
+			return r
+		}
 		appendErr := w.append()
 		if appendErr == nil {
-			w.commit(ended)
+			w.commit(r.ended)
+			r.kept = true
 			return r
 		}
 		w.restart()
@@ -186,6 +213,18 @@ func (w *walk) append() error {
 	m.latency.Observe(time.Since(start).Seconds())
 	if err == nil {
 		m.forwarded.Add(float64(len(w.batch.Samples) + len(w.batch.Histograms)))
+	}
+	return err
+}
+
+// appendAlways appends a batch of handles that are held, whatever the sink's
+// rules have become.
+func (w *walk) appendAlways() (err error) {
+	for range maxChanges {
+		w.epoch = w.sink.Epoch()
+		if err = w.append(); !errors.Is(err, telemetry.ErrEpoch) {
+			break
+		}
 	}
 	return err
 }

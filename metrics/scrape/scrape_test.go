@@ -241,9 +241,9 @@ func TestOthersTargetsAreNotScraped(t *testing.T) {
 	run(t, cfg, func(r *rig) {
 		r.text("a:80", "x 1\n")
 		expect(t, r.next())
-		cfg.View.Set(owner.Alone("me"))
+		r.view.Set(owner.Alone("me"))
 		expect(t, r.next(), `{"x"} 1`)
-		cfg.View.Set(owner.Alone("other")) // no marker when it moves
+		r.view.Set(owner.Alone("other")) // no marker when it moves
 		expect(t, r.next())
 		r.pool.SetTargets(nil)
 		expect(t, r.next())

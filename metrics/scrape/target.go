@@ -179,7 +179,10 @@ func publicLabels(lb *labels.Builder) (telemetry.Labels, error) {
 type target struct {
 	// Guarded by the pool's mu:
 	id      *identity
-	scraped bool          // at least one scrape has begun
+	scraped bool          // there may be something in its memory: a scrape has begun
+	served  time.Time     // the last slot that was served here
+	away    bool          // slots since then were another node's
+	from    string        // node that is to be told how our first scrape goes; empty: nobody
 	turns   int           // scrapes that run or wait for their turn
 	turn    chan struct{} // closed when what was begun last is done; nil: nothing was
 	gone    bool          // it was not found any more
@@ -193,4 +196,12 @@ type target struct {
 
 	statusMu sync.Mutex // guards status
 	status   TargetStatus
+}
+
+// forget gives up what is remembered, without marking anything as ended. It
+// waits for a scrape that is in flight.
+func (t *target) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.memory.forget()
 }

@@ -1,0 +1,43 @@
+package schedule
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/divvy-collector/divvy/cell"
+	"github.com/divvy-collector/divvy/fleet/owner"
+)
+
+// A look at 100,000 keys after one of 1,000 nodes died.
+func BenchmarkLook100kKeys1000Nodes(b *testing.B) {
+	for _, q := range []owner.Quorum{{}, {Size: 900, Patience: time.Minute}} {
+		b.Run(fmt.Sprintf("quorum=%d", q.Size), func(b *testing.B) {
+			now := time.Now().Round(0)
+			members := make([]owner.Member, 1000)
+			for i := range members {
+				members[i] = owner.Member{Name: fmt.Sprintf("node-%d", i), From: now.Add(time.Duration(i-5000) * time.Second)}
+			}
+			before := owner.NewView(members...).WithQuorum(q)
+			members[7].Until = now.Add(-4 * time.Second)
+			after := before.With(members...)
+			c := New(Config{Self: "node-8", View: cell.New(before)})
+			rnd := rand.New(rand.NewPCG(1, 2))
+			var entries []Entry
+			for range 100_000 {
+				entries = append(entries, Entry{owner.Key(rnd.Uint64()), 10 * time.Second})
+			}
+			c.Set(entries)
+			now = now.Add(15 * time.Second)
+			c.turn(now, before, before, false)
+			for _, t := range c.entries { // so that every slot is looked at
+				t.since = 0
+			}
+			for b.Loop() {
+				c.late = nil
+				c.turn(now, before, after, true)
+			}
+		})
+	}
+}
