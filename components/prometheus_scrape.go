@@ -194,7 +194,7 @@ func (a *scrapeArgs) config(env component.Env) scrape.Config {
 			Buckets: a.NativeHistogramBucketLimit, BucketFactor: a.NativeHistogramMinBucketFactor,
 		},
 		FailureLog: a.ScrapeFailureLogFile,
-		Self:       env.Self, View: env.View, Log: env.Log, Registry: env.Registry, Dial: env.Dial,
+		Self:       env.Self, View: env.View, Log: env.Log, Registry: env.Registry, Dial: env.Dial, Tell: env.Tell,
 	}
 	if c.JobName == "" {
 		c.JobName = env.ID
@@ -267,6 +267,9 @@ func (c *prometheusScrape) apply(a scrapeArgs) {
 
 // Primed reports whether there have been targets to share.
 func (c *prometheusScrape) Primed() bool { return c.primed.Load() }
+
+// Told takes a note about targets that another node took over.
+func (c *prometheusScrape) Told(from string, note []byte) { c.pool.Told(from, note) }
 
 // scrapeDebug is what the component's page shows.
 type scrapeDebug struct {

@@ -99,6 +99,11 @@ func (i *instance) env() component.Env {
 	env.Registry = i.registry
 	env.HTTPPath = "/api/v0/component/" + i.id + "/"
 	env.Export = i.export
+	env.Tell = func(node string, note []byte) {
+		if tell := i.p.cfg.Tell; tell != nil {
+			tell(node, i.id, note)
+		}
+	}
 	return env
 }
 

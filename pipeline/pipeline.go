@@ -27,6 +27,10 @@ type Config struct {
 	// Registry too, which keeps no metrics.
 	Env component.Env
 
+	// Tell sends a note to a component of the same ID on another node, whose
+	// Told gets it, or not. It returns at once. Nil: there are no other nodes.
+	Tell func(node, component string, note []byte)
+
 	Path        string // directory of the configuration, for module_path
 	ClusterName string // label of divvy_config_hash
 
@@ -157,17 +161,31 @@ func (p *Pipeline) Ready() bool {
 	return p.ready
 }
 
+// Told hands a note from another node to the component with the given ID. It is
+// lost if there is none, or none that listens.
+func (p *Pipeline) Told(component, from string, note []byte) {
+	if r, ok := p.runningOf(component); ok {
+		r.Told(from, note)
+	}
+}
+
 // Handler returns what the component with the given ID serves, or nil.
 func (p *Pipeline) Handler(id string) http.Handler {
+	if r, ok := p.runningOf(id); ok {
+		return r.Handler()
+	}
+	return nil
+}
+
+// runningOf returns the instance with the given ID, if it is built.
+func (p *Pipeline) runningOf(id string) (component.Running, bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	n := p.tree.byID(id)
 	if n == nil || n.inst == nil || !n.inst.built {
-		p.mu.Unlock()
-		return nil
+		return component.Running{}, false
 	}
-	r := n.inst.running
-	p.mu.Unlock()
-	return r.Handler()
+	return n.inst.running, true
 }
 
 // names returns the names of sources in the order in which they are read.

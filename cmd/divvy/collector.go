@@ -94,6 +94,7 @@ func (c *Collector) assemble() {
 			Gatherer:   c.registry,
 			Drain:      c.cfg.drain(),
 		},
+		Tell:             c.tell(),
 		Path:             configDir(c.path),
 		ClusterName:      c.cfg.Cluster.Node.Cluster,
 		ShutdownDeadline: c.cfg.ShutdownDeadline,

@@ -70,6 +70,8 @@ func (c *Collector) openNode() error {
 	}
 	node.Version, node.Dir = currentBuild().Version, filepath.Join(c.cfg.StoragePath, "cluster")
 	node.Log, node.Registry = c.log, c.registry
+	// The node answers nobody before there is a pipeline.
+	node.Told = func(component, from string, note []byte) { c.pipeline.Told(component, from, note) }
 	if c.node, err = member.Open(node); err != nil {
 		return fmt.Errorf("open node: %w", err)
 	}
@@ -88,6 +90,14 @@ func (c *Collector) view() *cell.Cell[owner.View] {
 		return cell.New(owner.Alone(c.cfg.Cluster.Node.Name))
 	}
 	return c.node.View()
+}
+
+// tell returns how components send notes to other nodes, or nil.
+func (c *Collector) tell() func(node, component string, note []byte) {
+	if c.node == nil {
+		return nil
+	}
+	return c.node.Tell
 }
 
 // takePart takes part in the cluster, if there is one, from when the components

@@ -39,6 +39,10 @@ type Config struct {
 
 	Dir string // where peers are remembered; empty: they are not
 
+	// Told takes what a component of another node sent to the one of the same ID
+	// here; see Tell. It returns at once. Nil: nobody listens.
+	Told func(component, from string, note []byte)
+
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 
@@ -58,7 +62,9 @@ const (
 	reachTimeout  = 500 * time.Millisecond // of a witness that tries to reach a suspect
 	dialTimeout   = time.Second
 	leaveTimeout  = time.Second
-	maxSending    = 64  // letters on their way at the same time
+	maxSending    = 64  // letters on their way at the same time, without notes
+	maxNoting     = 16  // notes on their way at the same time
+	maxNotes      = 256 // notes that wait to be sent
 	maxAnswering  = 256 // requests that are answered at the same time, without lifelines
 	minSecret     = 16  // bytes
 )

@@ -173,6 +173,10 @@ func (n *Node) answer(ctx context.Context, l roster.Letter) roster.Letter {
 	case roster.Ask:
 		reply.Suspect, reply.SuspectInstance = l.Suspect, l.SuspectInstance
 		reply.Reachable = n.reach(ctx, l.Suspect, l.SuspectInstance)
+	case roster.Note:
+		if n.cfg.Told != nil {
+			n.cfg.Told(l.Component, l.Sender, l.Note)
+		}
 	}
 	p := n.pulse()
 	reply.Clock, reply.Digest = p.Clock, p.Digest

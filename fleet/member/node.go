@@ -38,6 +38,7 @@ type Node struct {
 	renew     chan struct{}              // of capacity 1: the metadata changed
 	departed  chan struct{}              // closed when the last slot was served
 	done      chan struct{}              // closed when Run returns
+	notes     chan note                  // what components have to tell
 	sending   chan struct{}              // has an item for each letter on its way
 	answering chan struct{}              // has an item for each letter that is answered
 	metadata  atomic.Pointer[[]byte]
@@ -75,6 +76,7 @@ func Open(cfg Config) (*Node, error) {
 		renew:     make(chan struct{}, 1),
 		departed:  make(chan struct{}),
 		done:      make(chan struct{}),
+		notes:     make(chan note, maxNotes),
 		sending:   make(chan struct{}, maxSending),
 		answering: make(chan struct{}, maxAnswering),
 		known:     map[string]known{},

@@ -24,15 +24,25 @@ type peer struct {
 // start runs a node on loopback that joins peers.
 func start(t *testing.T, name string, join ...string) *peer {
 	t.Helper()
+	return startWith(t, name, nil, join...)
+}
+
+// startWith is start with a configuration that f, unless it is nil, has changed.
+func startWith(t *testing.T, name string, f func(*Config), join ...string) *peer {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	n, err := Open(Config{
+	cfg := Config{
 		Name: name, Cluster: "test", Advertise: netip.MustParseAddrPort(addr), Dir: t.TempDir(),
 		Peers: func(context.Context) ([]string, error) { return join, nil },
-	})
+	}
+	if f != nil {
+		f(&cfg)
+	}
+	n, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ func (n *Node) Run(ctx context.Context) {
 	wg.Go(func() { n.heal(ctx) })
 	wg.Go(func() { n.keepLifelines(ctx) })
 	wg.Go(func() { n.warnOfSkew(ctx) })
+	wg.Go(func() { n.sendNotes(ctx) })
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {

@@ -59,6 +59,13 @@ type (
 	// its first targets, or an open log. A node takes no part before Primed has
 	// returned true; what it returns after that does not matter.
 	Primer interface{ Primed() bool }
+
+	// An Addressee gets the notes that the instance of the same ID on another
+	// node sent by Env.Tell. Told returns at once; from is that node's name. The
+	// note may be from another version of the program.
+	Addressee interface {
+		Told(from string, note []byte)
+	}
 )
 
 // Env is what the collector lends an instance. Each field is a plain value:
@@ -75,6 +82,11 @@ type Env struct {
 
 	Self string                 // this node's name in View
 	View *cell.Cell[owner.View] // who is in the cluster
+
+	// Tell sends a note to the instance of the same ID on another node: see
+	// Addressee. It returns at once; the note may be lost. Without a cluster it
+	// does nothing.
+	Tell func(node string, note []byte)
 
 	// Dial connects like net.Dialer.DialContext, and to the collector itself
 	// for MemoryAddr.
@@ -214,6 +226,14 @@ func (r Running) Health() (Health, bool) {
 func (r Running) Primed() bool {
 	p, ok := r.instance.(Primer)
 	return !ok || p.Primed()
+}
+
+// Told hands a note from another node to the instance, if it wants any: see
+// Addressee.
+func (r Running) Told(from string, note []byte) {
+	if a, ok := r.instance.(Addressee); ok {
+		a.Told(from, note)
+	}
 }
 
 // DebugInfo returns the inner state of the instance, or nil.

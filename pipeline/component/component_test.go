@@ -25,11 +25,16 @@ func (p *plain) Update(a arguments) error {
 	return nil
 }
 
-type able struct{ plain }
+type able struct {
+	plain
+	told []string
+}
 
 func (*able) Health() Health        { return Health{State: Unhealthy, Message: "m"} }
 func (*able) DebugInfo() any        { return "inner" }
 func (*able) Handler() http.Handler { return http.NotFoundHandler() }
+
+func (a *able) Told(from string, note []byte) { a.told = append(a.told, from+": "+string(note)) }
 
 // A kind builds what it was made of, with the types it was made of.
 func TestKindBuildsItsInstance(t *testing.T) {
@@ -56,6 +61,7 @@ func TestKindBuildsItsInstance(t *testing.T) {
 	if err := r.Run(t.Context()); err != nil {
 		t.Error(err)
 	}
+	r.Told("a", nil)
 	if _, ok := r.Health(); ok || r.DebugInfo() != nil || r.Handler() != nil {
 		t.Error("powers that the instance has not")
 	}
@@ -66,7 +72,8 @@ func TestKindBuildsItsInstance(t *testing.T) {
 
 // The optional powers of an instance are found.
 func TestRunningHasThePowersOfItsInstance(t *testing.T) {
-	k := Of[arguments, None]("test.able", func(Env, arguments) (Instance[arguments], error) { return &able{}, nil })
+	a := &able{}
+	k := Of[arguments, None]("test.able", func(Env, arguments) (Instance[arguments], error) { return a, nil })
 	if k.Exports != nil {
 		t.Errorf("None is %v", k.Exports)
 	}
@@ -77,7 +84,8 @@ func TestRunningHasThePowersOfItsInstance(t *testing.T) {
 	if h, ok := r.Health(); !ok || h.State.String() != "unhealthy" {
 		t.Errorf("health %v, %v", h, ok)
 	}
-	if r.DebugInfo() != "inner" || r.Handler() == nil {
+	r.Told("node", []byte("text"))
+	if r.DebugInfo() != "inner" || r.Handler() == nil || len(a.told) != 1 || a.told[0] != "node: text" {
 		t.Error("a power is missing")
 	}
 }

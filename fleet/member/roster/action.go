@@ -27,11 +27,12 @@ const (
 	Withdraw                // this node takes no part for now: tell others' software
 	Terminate               // Until was announced and has come: tell others' software
 	Depart                  // the last slot was served: finish and leave
+	Note                    // never wanted by the roster: the kind of a Letter between components
 )
 
 // String returns the deed in one word.
 func (d Deed) String() string {
-	return [...]string{"announce", "tell", "ask", "sync", "participate", "withdraw", "terminate", "depart"}[d]
+	return [...]string{"announce", "tell", "ask", "sync", "participate", "withdraw", "terminate", "depart", "note"}[d]
 }
 
 // A Death is one that became known here.

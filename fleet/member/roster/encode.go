@@ -16,7 +16,7 @@ import (
 //	Pulse  = 1 instance (fixed64), 2 clock, 3 digest (fixed64)
 //	Letter = 1 kind, 2 sender, 3 sender's instance (fixed64), 4 entries …,
 //	         5 suspect, 6 suspect's instance (fixed64), 7 reachable,
-//	         8 clock, 9 digest (fixed64)
+//	         8 clock, 9 digest (fixed64), 10 component, 11 note
 //
 // Times are Unix milliseconds as varints. Metadata and pulses travel inside
 // messages that other software reads too; they begin with mark, so that a
@@ -126,7 +126,7 @@ func DecodePulse(b []byte) (Pulse, error) {
 
 // A Letter is a direct message from one node to another, and its answer.
 type Letter struct {
-	Kind     Deed // Tell, Sync or Ask
+	Kind     Deed // Tell, Sync, Ask or Note
 	Sender   string
 	Instance Instance // of Sender
 
@@ -138,6 +138,9 @@ type Letter struct {
 
 	Clock  time.Time // of the sender, and
 	Digest uint64    // its digest, as in a Pulse; in answers
+
+	Component string // Note: the ID of a component on either node
+	Note      []byte // and what the one tells the other
 }
 
 // Pulse returns what the sender says of itself.
@@ -158,7 +161,12 @@ func EncodeLetter(l Letter) []byte {
 	b = appendFixed(b, 6, uint64(l.SuspectInstance))
 	b = appendFlag(b, 7, l.Reachable)
 	b = appendTime(b, 8, l.Clock)
-	return appendFixed(b, 9, l.Digest)
+	b = appendFixed(b, 9, l.Digest)
+	if l.Kind == Note {
+		b = protowire.AppendString(protowire.AppendTag(b, 10, protowire.BytesType), l.Component)
+		b = protowire.AppendBytes(protowire.AppendTag(b, 11, protowire.BytesType), l.Note)
+	}
+	return b
 }
 
 // DecodeLetter is the inverse of EncodeLetter.
@@ -190,6 +198,10 @@ func DecodeLetter(b []byte) (Letter, error) {
 			l.Clock = v.time()
 		case 9:
 			l.Digest = v.number
+		case 10:
+			l.Component = string(v.bytes)
+		case 11:
+			l.Note = v.bytes
 		}
 	})
 	return l, errors.Join(err, bad)

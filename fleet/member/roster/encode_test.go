@@ -25,6 +25,10 @@ func TestWhatIsEncodedDecodes(t *testing.T) {
 	if got, err := DecodePulse(EncodePulse(p)); err != nil || got != p {
 		t.Errorf("pulse: %v, %s", err, cmp.Diff(p, got))
 	}
+	note := Letter{Kind: Note, Sender: "a", Component: strings.Repeat("module/", 99) + "kind.label", Note: []byte("n")}
+	if got, err := DecodeLetter(EncodeLetter(note)); err != nil || !cmp.Equal(got, note) {
+		t.Errorf("note: %v, %s", err, cmp.Diff(note, got))
+	}
 	l := Letter{Kind: Ask, Sender: "a", Instance: 3, Entries: []Entry{someEntry, {Name: "b", Instance: 1}}, Suspect: "c", SuspectInstance: 4, Reachable: true}
 	if got, err := DecodeLetter(EncodeLetter(l)); err != nil || !cmp.Equal(got, l) {
 		t.Errorf("letter: %v, %s", err, cmp.Diff(l, got))
@@ -58,6 +62,7 @@ func TestStrangersAreRecognised(t *testing.T) {
 
 func FuzzLetter(f *testing.F) {
 	f.Add(EncodeLetter(Letter{Kind: Tell, Sender: "a", Entries: []Entry{someEntry}}))
+	f.Add(EncodeLetter(Letter{Kind: Note, Sender: "a", Component: "c", Note: []byte("n")}))
 	f.Add(EncodeMetadata(someEntry))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		DecodeMetadata(b, "n", "a")
