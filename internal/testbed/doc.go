@@ -8,7 +8,9 @@
 // Each target counts the scrapes that it answered and shows the count as
 // testbed_scrapes_total{target="t0007"}. The receiver books every count that
 // arrives. Check compares the two: a count that was answered and never arrived
-// is a lost scrape, one that arrived twice is a duplicate.
+// is a lost scrape, one that arrived twice is a duplicate. CheckSlots looks at
+// the targets alone: whether each was scraped once in every interval, and, if
+// collectors say who they are (NodeHeader), by whom.
 //
 // Fleet and Receiver are http.Handlers; Open serves both on loopback. Both can
 // be told to misbehave while they run (Mode, Fault). The demo, the process

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unique"
 )
 
 // FleetConfig says what a Fleet is made of.
@@ -36,7 +37,11 @@ type Scrape struct {
 	Target string
 	Seq    uint64    // from 1
 	Time   time.Time // when the request came in
+	By     string    `json:",omitempty"` // what the request had as NodeHeader
 }
+
+// NodeHeader is the header in which a collector may say which node it is.
+const NodeHeader = "X-Node"
 
 // A Group is an element of what service discovery over HTTP or file returns.
 type Group struct {
@@ -156,8 +161,14 @@ type target struct {
 	mode    Mode
 	seq     uint64
 	written int64
-	first   uint64  // sequence number of times[0]
-	times   []int64 // of each scrape, Unix ns; 0 if it is not answered, or not yet
+	first   uint64   // sequence number of answers[0]
+	answers []answer // of each scrape
+}
+
+// An answer is what a target remembers of a scrape.
+type answer struct {
+	at int64 // Unix ns; 0 if it is not answered, or not yet
+	by unique.Handle[string]
 }
 
 func newTarget(cfg FleetConfig, i int) *target {
@@ -188,31 +199,32 @@ func (t *target) begin() (seq uint64, m Mode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.seq++
-	if len(t.times) >= 2*remembered {
-		t.times = append(t.times[:0], t.times[remembered:]...)
+	if len(t.answers) >= 2*remembered {
+		t.answers = append(t.answers[:0], t.answers[remembered:]...)
 		t.first += remembered
 	}
-	t.times = append(t.times, 0)
+	t.answers = append(t.answers, answer{})
 	return t.seq, t.mode
 }
 
-// end books that the scrape seq, which came in at the time at, was answered.
-func (t *target) end(seq uint64, at time.Time) {
+// end books that the scrape seq, which came in at the time at from a node, was
+// answered.
+func (t *target) end(seq uint64, at time.Time, node string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.written++
 	if seq >= t.first {
-		t.times[seq-t.first] = at.UnixNano()
+		t.answers[seq-t.first] = answer{at.UnixNano(), unique.Make(node)}
 	}
 }
 
 func (t *target) answered() []Scrape {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	list := make([]Scrape, 0, len(t.times))
-	for i, ns := range t.times {
-		if ns != 0 {
-			list = append(list, Scrape{Target: t.name, Seq: t.first + uint64(i), Time: time.Unix(0, ns)})
+	list := make([]Scrape, 0, len(t.answers))
+	for i, a := range t.answers {
+		if a.at != 0 {
+			list = append(list, Scrape{t.name, t.first + uint64(i), time.Unix(0, a.at), a.by.Value()})
 		}
 	}
 	return list

@@ -201,7 +201,7 @@ func TestTargetForgetsOnlyItsOldestScrapes(t *testing.T) {
 	const scrapes = 2*remembered + 10
 	for range scrapes {
 		if seq, _ := tg.begin(); seq%2 == 0 {
-			tg.end(seq, time.Unix(1, 0))
+			tg.end(seq, time.Unix(1, 0), "")
 		}
 	}
 	list := tg.answered()

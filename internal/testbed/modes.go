@@ -58,7 +58,7 @@ func (t *target) serve(w http.ResponseWriter, r *http.Request) {
 	switch mode.Kind {
 	case OK, Churn, Shuffled, "":
 		if err := t.answer(w, r, seq, mode.Kind); err == nil {
-			t.end(seq, at)
+			t.end(seq, at, r.Header.Get(NodeHeader))
 		}
 	case Down:
 		panic(http.ErrAbortHandler)
