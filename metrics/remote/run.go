@@ -33,6 +33,7 @@ func (e *endpoint) run(ctx context.Context, families func() []telemetry.Metadata
 	others.Go(func() { e.dispatch(work) })
 
 	e.keepTime(ctx, families)
+	e.failing.restart() // what failed before says nothing about how draining goes
 	close(e.ending)
 	close(commits)
 	committer.Wait()
@@ -135,7 +136,6 @@ func (e *endpoint) setPace(before int64) (backlog int64) {
 // drain commits and waits until everything is delivered, for Config.Drain at
 // most, and not while the receiver does nothing but fail.
 func (e *endpoint) drain() {
-	e.failing.restart()
 	deadline := time.After(e.cfg.Drain)
 	for {
 		if err := e.commit(context.Background()); err != nil || e.queue.Stats().Records == 0 {
