@@ -14,8 +14,8 @@ import (
 // Values are equal as configuration is equal; what is alive is itself only.
 func TestEqual(t *testing.T) {
 	type alive struct {
-		mu sync.Mutex
-		n  int
+		_ sync.Mutex
+		n int
 	}
 	type block struct {
 		Name string `alloy:"name,attr"`

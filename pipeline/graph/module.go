@@ -40,6 +40,10 @@ type Node struct {
 	Declare  *Declare // what a Custom instantiates, unless From is set
 	From     *Node    // the Import that has the declare block of a Custom
 	Template *Module  // what a Foreach repeats
+
+	// Unsound says that a mistake has been reported because of which the node
+	// cannot be evaluated at all, not even to find others.
+	Unsound bool
 }
 
 // ID returns the name of n within its module.
@@ -67,14 +71,13 @@ type Module struct {
 	// instantiates the module comes after them.
 	Outer []*Node
 
-	lang     *Language
 	scope    scope
 	parent   *Module // where the module is written; nil for the root and libraries
 	byID     map[string]*Node
 	declares map[string]*Declare
 	imports  map[string]*Node // by label
 	vars     []string         // names that expressions may use
-	problems
+	unknown  []string         // IDs of blocks that mean nothing, and are reported
 }
 
 // scope says which blocks a module may have.
