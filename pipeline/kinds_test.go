@@ -70,6 +70,14 @@ type sourceArguments struct {
 	TLS       *tlsArguments     `alloy:"tls,block,optional"`
 }
 
+// Validate is part of syntax.Validator.
+func (a *sourceArguments) Validate() error {
+	if a.Every < time.Duration(a.Limit)*time.Second {
+		return fmt.Errorf("every (%s) is below limit (%d)", a.Every, a.Limit)
+	}
+	return nil
+}
+
 // SetToDefault is part of syntax.Defaulter.
 func (a *sourceArguments) SetToDefault() { *a = sourceArguments{Every: time.Minute} }
 
@@ -84,10 +92,14 @@ type rule struct {
 
 // Validate is part of syntax.Validator.
 func (r *rule) Validate() error {
+	var errs []error
 	if _, err := regexp.Compile(r.Regex); err != nil {
-		return fmt.Errorf("regex cannot be compiled: %w", err)
+		errs = append(errs, fmt.Errorf("regex cannot be compiled: %w", err))
 	}
-	return nil
+	if r.Action == "explode" {
+		errs = append(errs, errors.New(`action "explode" is unknown; use keep or drop`))
+	}
+	return errors.Join(errs...)
 }
 
 type secretExports struct {

@@ -3,12 +3,9 @@ package graph
 import (
 	"fmt"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
-	"github.com/grafana/alloy/syntax/token"
 	"github.com/grafana/alloy/syntax/vm"
 )
 
@@ -19,9 +16,7 @@ type Vars map[string]any
 // defaults and its validation. All mistakes are reported, each where it is.
 //
 // The library stops at the first mistake, and does not know the place of what
-// a Validate method returns. So if it fails, each argument is evaluated by
-// itself, and if all of them are good, the block whose validation fails is
-// searched for.
+// a Validate method returns. So if it fails, the body is examined part by part.
 func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics) {
 	v := reflect.New(element(t))
 	err := run(b.Body, v.Interface(), vars)
@@ -31,10 +26,10 @@ func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics)
 		}
 		return v.Elem().Interface(), nil
 	}
-	if ds := Attempt(b, t, vars); len(ds) > 0 {
+	if ds := Examine(b, t, vars, nil); len(ds) > 0 {
 		return nil, ds
 	}
-	return nil, locate(b, t, vars, err)
+	return nil, clarify(err, b.NamePos, headerEnd(b))
 }
 
 // Value evaluates expr to a plain value: numbers, strings, []any,
@@ -92,55 +87,4 @@ func Attempt(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
 		}
 	}
 	return ds
-}
-
-// locate finds the blocks in b whose validation fails, if every argument is
-// good by itself, and the argument that the message speaks of.
-func locate(b *ast.BlockStmt, t reflect.Type, vars Vars, err error) diag.Diagnostics {
-	var ds diag.Diagnostics
-	s, _ := schemaOf(t)
-	for _, stmt := range b.Body {
-		inner, ok := stmt.(*ast.BlockStmt)
-		if !ok {
-			continue
-		}
-		e, ok := s.blocks[inner.GetBlockName()]
-		if !ok || e.typ.Kind() != reflect.Struct {
-			continue
-		}
-		if err := run(inner.Body, reflect.New(e.typ).Interface(), vars); err != nil {
-			ds.Merge(locate(inner, e.typ, vars, err))
-		}
-	}
-	if len(ds) > 0 {
-		return ds
-	}
-	start, end := offender(b, err.Error())
-	return clarify(err, start, end)
-}
-
-// offender returns the text in b that message is about: the value of an
-// argument which is quoted in the message, or else whose name is in it, or
-// else the header of b.
-func offender(b *ast.BlockStmt, message string) (start, end token.Pos) {
-	words := strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,:;().=", r) })
-	var named ast.Expr
-	for _, stmt := range b.Body {
-		a, ok := stmt.(*ast.AttributeStmt)
-		if !ok {
-			continue
-		}
-		if lit, ok := a.Value.(*ast.LiteralExpr); ok && len(lit.Value) > 2 {
-			if text := lit.Value[1 : len(lit.Value)-1]; lit.Kind == token.STRING && strings.Contains(message, text) {
-				return ast.StartPos(lit), ast.EndPos(lit)
-			}
-		}
-		if named == nil && slices.Contains(words, a.Name.Name) {
-			named = a.Value
-		}
-	}
-	if named != nil {
-		return ast.StartPos(named), ast.EndPos(named)
-	}
-	return b.NamePos, headerEnd(b)
 }
