@@ -175,7 +175,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	// A client that has left does not hear of it.
-	_, _ = w.Write(hidePasswords(text))
+	_, _ = w.Write(HidePasswords(text))
 }
 
 // healthy answers whether the components of the root do their work: 200, or 500

@@ -30,8 +30,9 @@ type redaction struct {
 // urlPassword matches the password of a URL, whatever surrounds it.
 var urlPassword = regexp.MustCompile(`(://[^/\s:@"'` + "`" + `]*):[^/\s"'` + "`" + `]+@`)
 
-// hidePasswords returns text without the passwords of URLs.
-func hidePasswords(text []byte) []byte {
+// HidePasswords returns text with "(redacted)" for each password of a URL, as in
+// http://name:password@host/.
+func HidePasswords(text []byte) []byte {
 	return urlPassword.ReplaceAll(text, []byte("${1}:"+redacted+"@"))
 }
 
@@ -42,11 +43,46 @@ var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|bearer|au
 // source returns a configuration file without its secrets. A file that does not
 // parse says nothing about which of its text is secret, so nothing is left of it.
 func (r redaction) source(name string, text []byte) []byte {
-	file, err := parser.ParseFile(name, text)
-	if err != nil {
+	spans, ok := r.secrets(name, text)
+	if !ok {
 		return []byte("// left out: the file does not parse, so its secrets cannot be told from the rest\n")
 	}
-	var spans []span
+	return HidePasswords(cut(text, spans))
+}
+
+// Veil returns configuration files in which every secret is written as stars,
+// for messages that quote their lines: each character stays where it is. Files
+// that do not parse are left out. types are as in BundleConfig.
+func Veil(types map[string]reflect.Type, sources map[string][]byte) map[string][]byte {
+	veiled := map[string][]byte{}
+	for name, text := range sources {
+		spans, ok := redaction{types}.secrets(name, text)
+		if !ok {
+			continue
+		}
+		for _, at := range urlPassword.FindAllSubmatchIndex(text, -1) {
+			spans = append(spans, span{at[3], at[1]})
+		}
+		text = bytes.Clone(text)
+		for _, s := range spans {
+			for i := s.from + 1; i < s.to-1; i++ {
+				if text[i] != '\n' {
+					text[i] = '*'
+				}
+			}
+		}
+		veiled[name] = text
+	}
+	return veiled
+}
+
+// secrets returns where the secrets of a configuration file are, each with the
+// quotes around it; false if the file does not parse.
+func (r redaction) secrets(name string, text []byte) (spans []span, ok bool) {
+	file, err := parser.ParseFile(name, text)
+	if err != nil {
+		return nil, false
+	}
 	r.topLevel(file.Body, &spans)
 	for _, group := range file.Comments {
 		for _, c := range group {
@@ -54,7 +90,7 @@ func (r redaction) source(name string, text []byte) []byte {
 			spans = append(spans, quotedIn(text, start, min(start+len(c.Text), len(text)))...)
 		}
 	}
-	return hidePasswords(cut(text, spans))
+	return spans, true
 }
 
 // A span is a range of bytes to take out.
@@ -241,7 +277,7 @@ func environment(environ []string) []byte {
 		}
 		out.WriteString(name + "=" + value + "\n")
 	}
-	return hidePasswords(out.Bytes())
+	return HidePasswords(out.Bytes())
 }
 
 // pairSecret matches key=value pairs, as in --cluster.discover-peers, whose key
@@ -251,5 +287,5 @@ var pairSecret = regexp.MustCompile(`(?i)(\b[\w-]*(?:passw|secret|token|credenti
 // flags returns the runtime flags, one per line, without secrets.
 func flags(lines []string) []byte {
 	text := []byte(strings.Join(lines, "\n") + "\n")
-	return hidePasswords(pairSecret.ReplaceAll(text, []byte("${1}"+redacted)))
+	return HidePasswords(pairSecret.ReplaceAll(text, []byte("${1}"+redacted)))
 }

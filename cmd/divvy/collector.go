@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"time"
 
@@ -36,6 +37,8 @@ type Collector struct {
 	pipeline *pipeline.Pipeline
 	server   *web.Server
 	registry *prometheus.Registry // of this Collector only: several fit into one process
+
+	secretTypes map[string]reflect.Type // arguments of components and blocks, by name
 
 	mu      sync.Mutex        // guards sources, and makes loads one after the other
 	sources map[string][]byte // as loaded last
@@ -76,6 +79,7 @@ func (c *Collector) assemble() {
 	self := c.cfg.Cluster.NodeName
 	view := cell.New(owner.Alone(self))
 	kinds, blocks := components.All(), blocks(c.output.Apply, c.listener.Apply)
+	c.secretTypes = secretTypes(kinds, blocks)
 	c.pipeline = pipeline.New(pipeline.Config{
 		Kinds:  kinds,
 		Blocks: blocks,
@@ -109,7 +113,7 @@ func (c *Collector) assemble() {
 			Refused: c.cfg.HTTP.BundleRefused,
 			Build:   currentBuild().fields(),
 			Flags:   c.cfg.flagValues(),
-			Types:   secretTypes(kinds, blocks),
+			Types:   c.secretTypes,
 			Sources: c.loaded,
 			TeeLog:  c.output.Tee,
 		},
@@ -170,11 +174,24 @@ func (e explained) Unwrap() error { return e.err }
 func (c *Collector) reload() error {
 	err := c.Load()
 	if err != nil {
-		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path, "err", oneLine(err))
-		return err
+		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path, 
+			"err", string(web.HidePasswords([]byte(oneLine(err)))))
+		return c.veil(err)
 	}
 	c.log.Info("configuration reloaded", "path", c.path)
 	return nil
+}
+
+// veil returns err, of a load, for whoever may ask for a reload: the lines of
+// the configuration that it shows are without secrets.
+func (c *Collector) veil(err error) error {
+	var problems *pipeline.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	shown := *problems
+	shown.Sources = web.Veil(c.secretTypes, problems.Sources)
+	return explained{err: &shown, text: string(web.HidePasswords([]byte(explain(nil, &shown))))}
 }
 
 // loaded returns the files of the configuration that runs.

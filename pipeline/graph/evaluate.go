@@ -3,7 +3,9 @@ package graph
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
+	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
 	"github.com/grafana/alloy/syntax/vm"
@@ -62,8 +64,28 @@ func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
 	ds := clarify(err, ast.StartPos(expr), ast.EndPos(expr))
 	for i := range ds {
 		ds[i].Message = due(ds[i].Message, t)
+		if secret(t) {
+			ds[i].Message = unspoken(ds[i].Message, expr)
+		}
 	}
 	return ds
+}
+
+// secret reports whether values of type t are secrets, or lists or maps of them.
+func secret(t reflect.Type) bool {
+	for t = element(t); t.Kind() == reflect.Slice || t.Kind() == reflect.Map; {
+		t = element(t.Elem())
+	}
+	return t == reflect.TypeFor[alloytypes.Secret]() || t == reflect.TypeFor[alloytypes.OptionalSecret]()
+}
+
+// unspoken returns message without the string literals of expr: messages are
+// logged, and shown to whoever asks for a reload.
+func unspoken(message string, expr ast.Expr) string {
+	for _, lit := range literals(expr) {
+		message = strings.ReplaceAll(message, lit.Value, "(secret)")
+	}
+	return message
 }
 
 // Attempt evaluates each argument of b, and of the blocks in it, by itself,

@@ -201,28 +201,14 @@ func (c *candidate) take(score int, start, end token.Pos) {
 // quotedLiteral returns the first string literal in expr that message quotes,
 // or nil.
 func quotedLiteral(expr ast.Expr, message string) ast.Node {
-	f := &literalFinder{message: message}
-	ast.Walk(f, expr)
-	if f.found == nil {
-		return nil
+	for _, lit := range literals(expr) {
+		if len(lit.Value) <= 2 {
+			continue
+		}
+		text := lit.Value[1 : len(lit.Value)-1]
+		if strings.Contains(message, `"`+text+`"`) || strings.Contains(message, "`"+text+"`") {
+			return lit
+		}
 	}
-	return f.found
-}
-
-type literalFinder struct {
-	message string
-	found   *ast.LiteralExpr
-}
-
-// Visit looks for a literal whose text stands in quotes in the message.
-func (f *literalFinder) Visit(n ast.Node) ast.Visitor {
-	lit, ok := n.(*ast.LiteralExpr)
-	if !ok || lit.Kind != token.STRING || f.found != nil || len(lit.Value) <= 2 {
-		return f
-	}
-	text := lit.Value[1 : len(lit.Value)-1]
-	if strings.Contains(f.message, `"`+text+`"`) || strings.Contains(f.message, "`"+text+"`") {
-		f.found = lit
-	}
-	return f
+	return nil
 }
