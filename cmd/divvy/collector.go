@@ -174,7 +174,7 @@ func (e explained) Unwrap() error { return e.err }
 func (c *Collector) reload() error {
 	err := c.Load()
 	if err != nil {
-		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path, 
+		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path,
 			"err", string(web.HidePasswords([]byte(oneLine(err)))))
 		return c.veil(err)
 	}
