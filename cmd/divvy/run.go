@@ -45,6 +45,7 @@ func run(ctx context.Context, cfg Config, path string, con console) error {
 		return err
 	}
 	defer c.Close()
+	collectGarbage(os.Getenv)
 	c.announce(limitMemory())
 	if err := c.Load(); err != nil {
 		// What cannot be read is one error; what is read and wrong is shown
