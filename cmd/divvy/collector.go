@@ -120,9 +120,14 @@ func (c *Collector) assemble() {
 	})
 }
 
+// longestDrain bounds drain. What is not delivered in that time is on disk and is
+// delivered after the next start, so nothing is gained by waiting for a receiver
+// that hangs, and a restart is delayed by it.
+const longestDrain = 30 * time.Second
+
 // drain is how long components may deliver what is left: most of the shutdown
 // deadline, so that they can still say what they could not deliver.
-func (c *Config) drain() time.Duration { return c.ShutdownDeadline / 10 * 9 }
+func (c *Config) drain() time.Duration { return min(c.ShutdownDeadline/10*9, longestDrain) }
 
 // configDir returns the directory of the configuration at path.
 func configDir(path string) string {

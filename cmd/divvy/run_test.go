@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A lineWaiter is a log in which a test waits for lines.
@@ -74,4 +75,20 @@ func TestVersionSaysWhatThisIs(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", part, &out)
 		}
 	}
+}
+
+// A receiver that hangs delays the end by half a minute at most, whatever the
+// shutdown deadline is; and draining leaves time to say what is left.
+func TestDrainIsBounded(t *testing.T) {
+	f := func(deadline, want time.Duration) {
+		t.Helper()
+		c := Config{ShutdownDeadline: deadline}
+		if got := c.drain(); got != want {
+			t.Errorf("with a deadline of %s, drain is %s; want %s", deadline, got, want)
+		}
+	}
+	f(10*time.Minute, 30*time.Second)
+	f(40*time.Second, 30*time.Second)
+	f(20*time.Second, 18*time.Second)
+	f(time.Second, 900*time.Millisecond)
 }
