@@ -90,8 +90,9 @@ func newClient(cfg *Config) (*http.Client, error) {
 }
 
 // plainClient returns a client without authentication, proxy or TLS settings,
-// with the library's limits on connections. Requests are small, so the write
-// buffer is.
+// with the library's limits on connections. Requests are small, and bodies are
+// read past the buffer, so the buffers, of which every connection keeps its
+// own, are small too.
 func plainClient(cfg *Config) *http.Client {
 	dial := cfg.Dial
 	if dial == nil {
@@ -106,6 +107,7 @@ func plainClient(cfg *Config) *http.Client {
 		IdleConnTimeout:     5 * time.Minute,
 		TLSHandshakeTimeout: 10 * time.Second,
 		WriteBufferSize:     1 << 10,
+		ReadBufferSize:      1 << 10,
 	}}
 	if !cfg.HTTP.FollowRedirects {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
