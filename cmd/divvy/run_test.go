@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +58,44 @@ func TestSignalsReloadAndStop(t *testing.T) {
 	if line := log.await("not reloaded"); !strings.Contains(line, "a.alloy:") {
 		t.Errorf("logged %s", line)
 	}
+	send(syscall.SIGTERM)
+	log.await("divvy has stopped")
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d", got)
+	}
+}
+
+// A hurriedLog sends a signal with the first line, which is written by the first
+// load.
+type hurriedLog struct {
+	lineWaiter
+	send func()
+}
+
+func (l hurriedLog) Write(p []byte) (int, error) {
+	l.send()
+	return l.lineWaiter.Write(p)
+}
+
+// A hangup while the first load is made does not end the process.
+func TestEarlyHangupReloads(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.alloy"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	send := func(s syscall.Signal) {
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
+			t.Error(err)
+		}
+	}
+	log := lineWaiter{make(chan string, 100)}
+	hurried := hurriedLog{log, sync.OnceFunc(func() { send(syscall.SIGHUP) })}
+	code := make(chan int, 1)
+	go func() {
+		code <- execute([]string{"run", "--server.http.listen-addr=127.0.0.1:0", "--storage.path=" + dir, dir},
+			console{in: strings.NewReader(""), out: log, err: hurried})
+	}()
+	log.await("configuration reloaded")
 	send(syscall.SIGTERM)
 	log.await("divvy has stopped")
 	if got := <-code; got != 0 {
