@@ -213,10 +213,16 @@ func TestFailedReloadKeepsSecrets(t *testing.T) {
 	external_labels = "http://user:hunter2@host/"
 }
 prometheus.scrap "b" { bearer_token = "hunter2" }
+import.file "c" { filename = "nothing.alloy" }
+import.string "d" {
+	content = "hunter2"
+	other   = 1
+}
 `)
 	status, body := c.get("/-/reload")
 	if status != 400 || !strings.Contains(body, `basic_auth { passwordd = "*******" }`) ||
-		!strings.Contains(body, `prometheus.scrap "b" { bearer_token = "*******" }`) {
+		!strings.Contains(body, `prometheus.scrap "b" { bearer_token = "*******" }`) ||
+		!strings.Contains(body, `import.file "c" { filename = "nothing.alloy" }`) {
 		t.Errorf("%d\n%s", status, body)
 	}
 	if strings.Contains(body+c.log.String(), "hunter2") {
