@@ -231,6 +231,11 @@ func componentsJSON(p *pipeline.Pipeline) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		for _, part := range []*json.RawMessage{&c.Arguments, &c.Exports, &c.DebugInfo} {
+			if *part, err = hideNamed(*part); err != nil {
+				return nil, fmt.Errorf("encode %s: %w", s.ID, err)
+			}
+		}
 		out = append(out, c)
 	}
 	return json.MarshalIndent(out, "", "  ")

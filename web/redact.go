@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
 	"reflect"
 	"regexp"
 	"slices"
@@ -30,15 +31,20 @@ type redaction struct {
 // urlPassword matches the password of a URL, whatever surrounds it.
 var urlPassword = regexp.MustCompile(`(://[^/\s:@"'` + "`" + `]*):[^/\s"'` + "`" + `]+@`)
 
+// urlParameter matches a parameter of a URL whose name says that it is secret.
+var urlParameter = regexp.MustCompile(`(?i)([?&](?:[\w.-]*[-_.])?(?:passw\w*|secret|token|credentials?|api_?key|key|sig|signature)=)[^&\s"'\\` + "`" + `]+`)
+
 // HidePasswords returns text with "(redacted)" for each password of a URL, as in
-// http://name:password@host/.
+// http://name:password@host/, and for its parameters that are secret by name, as
+// in http://host/?token=….
 func HidePasswords(text []byte) []byte {
-	return urlPassword.ReplaceAll(text, []byte("${1}:"+redacted+"@"))
+	text = urlPassword.ReplaceAll(text, []byte("${1}:"+redacted+"@"))
+	return urlParameter.ReplaceAll(text, []byte("${1}"+redacted))
 }
 
 // secretName is a second net below the types: an argument that ought to be of a
 // secret type and is not. It matches names whose values are secret whatever their type.
-var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|bearer|authorization|cookie|key_pem|api_?key|access_?key|private_?key|account_?key|connection_string|dsn`)
+var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|bearer|authorization|cookie|key_pem|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|[-_]key$|connection_string|dsn|^body$`)
 
 // source returns a configuration file without its secrets. A file that does not
 // parse says nothing about which of its text is secret, so nothing is left of it.
@@ -162,6 +168,8 @@ func maskBody(body ast.Body, t reflect.Type, spans *[]span) {
 			field := fieldNamed(t, stmt.Name.Name)
 			if field == nil || holdsSecret(field, nil) || secretName.MatchString(stmt.Name.Name) {
 				maskStrings(stmt.Value, spans)
+			} else {
+				ast.Walk(fieldMasker{spans}, stmt.Value)
 			}
 		case *ast.BlockStmt:
 			maskBody(stmt.Body, fieldNamed(t, stmt.GetBlockName()), spans)
@@ -192,6 +200,57 @@ func (m stringMasker) Visit(node ast.Node) ast.Visitor {
 		}
 	}
 	return m
+}
+
+// A fieldMasker masks the fields of objects whose names say that they are secret,
+// such as the header Authorization, where the type says nothing.
+type fieldMasker struct{ spans *[]span }
+
+// Visit takes one node of the walk.
+func (m fieldMasker) Visit(node ast.Node) ast.Visitor {
+	if object, ok := node.(*ast.ObjectExpr); ok {
+		for _, f := range object.Fields {
+			if secretName.MatchString(f.Name.Name) {
+				maskStrings(f.Value, m.spans)
+			}
+		}
+	}
+	return m
+}
+
+// hideNamed is fieldMasker for values that are encoded already: it returns text,
+// a body as the API shows it, without the strings of arguments and fields that
+// are secret by name.
+func hideNamed(text json.RawMessage) (json.RawMessage, error) {
+	if len(text) == 0 {
+		return text, nil
+	}
+	var body any
+	if err := json.Unmarshal(text, &body); err != nil {
+		return nil, err
+	}
+	hideStrings(body, false)
+	return json.Marshal(body)
+}
+
+// hideStrings hides strings in v: all of them, or those below a secret name.
+func hideStrings(v any, all bool) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			hideStrings(item, all)
+		}
+	case map[string]any:
+		for _, tag := range []string{"name", "key"} {
+			name, _ := v[tag].(string)
+			all = all || secretName.MatchString(name)
+		}
+		if all && v["type"] == "string" {
+			v["value"] = redacted
+		}
+		hideStrings(v["value"], all)
+		hideStrings(v["body"], all)
+	}
 }
 
 // readsEnvironment reports whether call is sys.env or its older name.
