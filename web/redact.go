@@ -32,7 +32,7 @@ type redaction struct {
 var urlPassword = regexp.MustCompile(`(://[^/\s:@"'` + "`" + `]*):[^/\s"'` + "`" + `]+@`)
 
 // urlParameter matches a parameter of a URL whose name says that it is secret.
-var urlParameter = regexp.MustCompile(`(?i)([?&](?:[\w.-]*[-_.])?(?:passw\w*|secret|token|credentials?|api_?key|key|sig|signature)=)[^&\s"'\\` + "`" + `]+`)
+var urlParameter = regexp.MustCompile(`(?i)((?:[?&]|\\u0026)(?:[\w.-]*[-_.])?(?:passw\w*|secret|token|credentials?|api_?key|key|sig|signature)=)[^&\s"'\\` + "`" + `]+`)
 
 // HidePasswords returns text with "(redacted)" for each password of a URL, as in
 // http://name:password@host/, and for its parameters that are secret by name, as

@@ -101,6 +101,20 @@ func TestFlagsAndEnvironmentAreMasked(t *testing.T) {
 	f(environment([]string{"TZ=UTC", "API=hunter2", "EMPTY="}), "API=(redacted)\nEMPTY=(redacted)\nTZ=UTC\n")
 }
 
+// A URL loses its secret parameters in JSON too, where & is escaped.
+func TestURLParametersAreHidden(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		if got := string(HidePasswords([]byte(in))); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+	f("http://h/?token=x", "http://h/?token=(redacted)")
+	f("http://h/?a=b&X-Amz-Signature=x y", "http://h/?a=b&X-Amz-Signature=(redacted) y")
+	f(`"http://h/?a=b\u0026api_key=x"`, `"http://h/?a=b\u0026api_key=(redacted)"`)
+	f("http://h/?monkey=x&keys=y", "http://h/?monkey=x&keys=y")
+}
+
 // What has been encoded loses what is secret by name.
 func TestNamedValuesAreHidden(t *testing.T) {
 	f := func(value any, want string) {
