@@ -82,7 +82,7 @@ func (e *endpoint) finish() {
 		e.log.Error("samples may be lost: the log could not be closed", "err", err)
 	}
 	if left.Records > 0 {
-		e.log.Warn("stopped before everything was delivered; the rest stays on disk and is sent after the next start",
+		e.log.Warn("stopped before everything was delivered; the rest stays on disk and is sent when the endpoint runs again",
 			"samples", left.Items, "bytes", left.Bytes)
 	}
 }
