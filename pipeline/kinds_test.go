@@ -65,6 +65,7 @@ type sourceArguments struct {
 	Every     time.Duration     `alloy:"every,attr,optional"`
 	Token     alloytypes.Secret `alloy:"token,attr,optional"`
 	Limit     int               `alloy:"limit,attr,optional"`
+	Most      uint              `alloy:"most,attr,optional"`
 	ForwardTo []receiver        `alloy:"forward_to,attr"`
 	Rules     []rule            `alloy:"rule,block,optional"`
 	TLS       *tlsArguments     `alloy:"tls,block,optional"`

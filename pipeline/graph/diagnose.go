@@ -141,6 +141,9 @@ func due(message string, t reflect.Type) string {
 	}
 	switch strings.ToLower(t.Name()) {
 	case "receiver":
+		if single, found := strings.CutSuffix(message, " should be array, got capsule"); found {
+			return single + " should be in a list; write [" + single + "]"
+		}
 		what = "a receiver, such as prometheus.remote_write.default.receiver"
 	case "target":
 		what = `a target, such as {"__address__" = "localhost:9090"}`

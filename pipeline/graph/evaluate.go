@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 
@@ -59,6 +60,9 @@ func run(n ast.Node, v any, vars Vars) (err error) {
 func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
 	err := run(expr, reflect.New(t).Interface(), vars)
 	if err == nil {
+		err = misfit(expr, t, vars)
+	}
+	if err == nil {
 		return nil
 	}
 	ds := clarify(err, ast.StartPos(expr), ast.EndPos(expr))
@@ -69,6 +73,24 @@ func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
 		}
 	}
 	return ds
+}
+
+// misfit reports a number that the library would bend to fit into the integer
+// type t: a fraction that it would cut off, and a value below zero that would
+// become a very large one.
+func misfit(expr ast.Expr, t reflect.Type, vars Vars) error {
+	whole, unsigned := reflect.Zero(t).CanInt(), reflect.Zero(t).CanUint()
+	var number float64
+	if !whole && !unsigned || run(expr, &number, vars) != nil {
+		return nil
+	}
+	switch {
+	case number != math.Trunc(number):
+		return fmt.Errorf("%v is no whole number", number)
+	case unsigned && number < 0:
+		return fmt.Errorf("%v is below zero; write a number from 0", number)
+	}
+	return nil
 }
 
 // secret reports whether values of type t are secrets, or lists or maps of them.
