@@ -186,15 +186,8 @@ func (e Endpoint) validate() (errs []error) {
 	if e.Message != Message1 && e.Message != Message2 {
 		wrong("protobuf_message is %q: use %q or %q", e.Message, Message1, Message2)
 	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"remote_timeout", e.Timeout}, {"send_interval", e.Metadata.Interval}, {"sample_age_limit", e.Queue.SampleMaxAge},
-	} {
-		if d.value < 0 {
-			wrong("%s is %s: it must not be negative", d.name, d.value)
-		}
+	if err := e.durationError(); err != nil {
+		wrong("%w", err)
 	}
 	q := e.Queue
 	if q.MinLanes < 1 || q.MaxLanes < q.MinLanes || q.MaxLanes > maxLanes {
@@ -215,6 +208,21 @@ func (e Endpoint) validate() (errs []error) {
 		wrong("%w", err)
 	}
 	return errs
+}
+
+// durationError reports a time below zero.
+func (e Endpoint) durationError() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"remote_timeout", e.Timeout}, {"send_interval", e.Metadata.Interval}, {"sample_age_limit", e.Queue.SampleMaxAge},
+	} {
+		if d.value < 0 {
+			return fmt.Errorf("%s is %s: it must not be negative", d.name, d.value)
+		}
+	}
+	return nil
 }
 
 // maxLanes is what a record of the log can say.
