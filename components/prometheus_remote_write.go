@@ -55,7 +55,12 @@ func (e *remoteWriteEndpoint) SetToDefault() {
 
 // Validate reports what is wrong with the endpoint, all at once.
 func (e *remoteWriteEndpoint) Validate() error {
-	return errors.Join(e.HTTP.Validate(), remote.Config{Endpoints: []remote.Endpoint{e.endpoint(0)}}.Validate())
+	rest := *e
+	err := e.HTTP.Validate()
+	if err != nil {
+		rest.HTTP = args.HTTPClient{} // what is wrong cannot be converted
+	}
+	return errors.Join(err, remote.Config{Endpoints: []remote.Endpoint{rest.endpoint(0)}}.Validate())
 }
 
 // remoteWriteQueue is the block queue_config.

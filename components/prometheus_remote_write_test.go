@@ -166,3 +166,23 @@ func TestRelabelKeepsItsEpochWithItsReceivers(t *testing.T) {
 }
 
 func receiverOf(r *sinktest.Recorder) args.Receiver { return args.Receiver{Sink: r} }
+
+// Two ways to authenticate are refused with a reason, together with what else is
+// wrong with the endpoint.
+func TestRemoteWriteRefusesTwoWaysToAuthenticate(t *testing.T) {
+	var a remoteWriteArguments
+	err := evaluate(t, `
+		endpoint {
+			url              = "http://host/push"
+			protobuf_message = "v3"
+			bearer_token     = "x"
+			basic_auth {
+				username = "u"
+			}
+		}`, &a, nil)
+	for _, want := range []string{"remove all but one of basic_auth, bearer_token", `protobuf_message is "v3"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %q", err, want)
+		}
+	}
+}

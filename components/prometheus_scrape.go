@@ -110,7 +110,7 @@ func (a *scrapeArgs) validateTimes() error {
 	case a.ScrapeTimeout <= 0:
 		return fmt.Errorf("scrape_timeout must be greater than 0, not %s", a.ScrapeTimeout)
 	case a.ScrapeTimeout > a.ScrapeInterval:
-		return fmt.Errorf("scrape_timeout (%s) must not be greater than scrape_interval (%s)", a.ScrapeTimeout, a.ScrapeInterval)
+		return fmt.Errorf("scrape_timeout (%s) must not be greater than scrape_interval (%s); set scrape_timeout to %[2]s or less", a.ScrapeTimeout, a.ScrapeInterval)
 	}
 	return nil
 }

@@ -33,10 +33,10 @@ type fetcher interface {
 	fetch() (imported, error)
 }
 
-// imports returns the kinds of the import blocks. import.http is remote.http
+// Imports returns the kinds of the import blocks. import.http is remote.http
 // under another name, with the same arguments, so it is there if that is among
 // kinds. Its text comes when it comes: until then, what it declares waits.
-func imports(kinds []component.Kind) []component.Kind {
+func Imports(kinds []component.Kind) []component.Kind {
 	list := []component.Kind{
 		component.Of[stringArguments, imported]("import.string", newImport),
 		component.Of[fileArguments, imported]("import.file", newImport),

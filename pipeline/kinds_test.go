@@ -65,9 +65,18 @@ type sourceArguments struct {
 	Every     time.Duration     `alloy:"every,attr,optional"`
 	Token     alloytypes.Secret `alloy:"token,attr,optional"`
 	Limit     int               `alloy:"limit,attr,optional"`
+	Most      uint              `alloy:"most,attr,optional"`
 	ForwardTo []receiver        `alloy:"forward_to,attr"`
 	Rules     []rule            `alloy:"rule,block,optional"`
 	TLS       *tlsArguments     `alloy:"tls,block,optional"`
+}
+
+// Validate is part of syntax.Validator.
+func (a *sourceArguments) Validate() error {
+	if a.Every < time.Duration(a.Limit)*time.Second {
+		return fmt.Errorf("every (%s) is below limit (%d)", a.Every, a.Limit)
+	}
+	return nil
 }
 
 // SetToDefault is part of syntax.Defaulter.
@@ -84,10 +93,14 @@ type rule struct {
 
 // Validate is part of syntax.Validator.
 func (r *rule) Validate() error {
+	var errs []error
 	if _, err := regexp.Compile(r.Regex); err != nil {
-		return fmt.Errorf("regex cannot be compiled: %w", err)
+		errs = append(errs, fmt.Errorf("regex cannot be compiled: %w", err))
 	}
-	return nil
+	if r.Action == "explode" {
+		errs = append(errs, errors.New(`action "explode" is unknown; use keep or drop`))
+	}
+	return errors.Join(errs...)
 }
 
 type secretExports struct {

@@ -113,7 +113,7 @@ func language(cfg Config) *graph.Language {
 		blocks[i] = component.Kind{Name: b.Name, Arguments: b.Arguments}
 	}
 	return graph.NewLanguage(graph.Words{
-		Kinds: cfg.Kinds, Imports: imports(cfg.Kinds), Blocks: blocks, Level: cfg.Level,
+		Kinds: cfg.Kinds, Imports: Imports(cfg.Kinds), Blocks: blocks, Level: cfg.Level,
 	})
 }
 

@@ -35,7 +35,7 @@ type stage struct {
 	ds    diag.Diagnostics
 
 	body    map[string][]byte // the files of the configuration itself
-	failed  map[*node]bool    // in error, or reading what is: not reported again
+	failed  map[*node]bool    // in error: what reads them waits, as if for an export
 	built   []*instance       // to be forgotten if the load fails
 	updates []update
 }
@@ -52,16 +52,16 @@ func (p *Pipeline) newStage(sources map[string][]byte) *stage {
 	}
 }
 
-// root stages the whole configuration.
+// root stages the whole configuration. A text that does not parse says nothing
+// about the rest. A plan with mistakes is evaluated all the same, so that the
+// mistakes in arguments are reported in one go with those in structure.
 func (s *stage) root() {
 	body, ds := graph.Parse(names(s.body), s.body)
 	if s.ds.Merge(ds); len(s.ds) > 0 {
 		return
 	}
 	plan, ds := s.p.lang.Root(body)
-	if s.ds.Merge(ds); len(s.ds) > 0 {
-		return
-	}
+	s.ds.Merge(ds)
 	s.module(&frame{plan: plan, path: s.p.modulePath(s.body)})
 }
 
@@ -74,27 +74,33 @@ func (p *Pipeline) modulePath(sources map[string][]byte) string {
 }
 
 // module evaluates the nodes of f in order. What reads a node that is in error
-// is not evaluated: its own errors would only repeat that one.
+// is treated as if that had exported nothing yet: only what is wrong whatever
+// the export will be is reported, since the rest would repeat the first error.
 func (s *stage) module(f *frame) {
 	f.nodes = map[*graph.Node]*node{}
 	for _, plan := range f.plan.Nodes {
 		n := &node{Node: plan, id: join(f.id, plan.ID()), frame: f}
-		n.reads = reads(n)
 		f.nodes[plan] = n
-		s.tree.add(n)
-		if slices.ContainsFunc(n.reads, func(r *node) bool { return s.failed[r] }) {
-			s.failed[n] = true
+		if plan.Unsound {
+			s.fail(n)
 			continue
 		}
-		n.pending = waitsFor(n)
+		n.reads = reads(n)
+		s.tree.add(n)
+		n.pending = s.waitsFor(n)
 		before, start := len(s.ds), time.Now()
 		s.evaluate(n)
 		if len(n.under) == 0 { // or it would count those inside again
 			s.p.metrics.evaluated(n.id, time.Since(start))
 		}
-		s.failed[n] = len(s.ds) > before
+		if len(s.ds) > before {
+			s.fail(n)
+		}
 	}
 }
+
+// fail notes that n is in error.
+func (s *stage) fail(n *node) { s.failed[n], n.pending = true, n.id }
 
 // reads returns the nodes whose values n uses. What n takes from a module is
 // read from the module's export blocks; what a module takes, its argument
@@ -129,17 +135,25 @@ func reads(n *node) []*node {
 
 // waitsFor returns the ID of a node that has to be there before n can be, or
 // "" if all of them are.
-func waitsFor(n *node) string {
+func (s *stage) waitsFor(n *node) string {
 	for _, r := range n.reads {
-		if r.pending != "" && (r.inst == nil || !r.inst.built) {
+		if s.failed[r] || r.pending != "" && (r.inst == nil || !r.inst.built) {
 			return r.id
 		}
 	}
 	return ""
 }
 
-// evaluate evaluates n, whose reads are evaluated.
+// evaluate evaluates n, whose reads are evaluated. Of a node whose structure is
+// wrong, what is left is examined.
 func (s *stage) evaluate(n *node) {
+	if graph.Reported(n.Block, s.ds) {
+		ds := n.Examine(s.p.vars(n), s.ds)
+		ds.Merge(s.types(n))
+		s.problem(n, ds)
+		s.fail(n)
+		return
+	}
 	switch n.Role {
 	case graph.Component, graph.Import:
 		s.component(n)
@@ -166,7 +180,7 @@ func (s *stage) problem(n *node, ds diag.Diagnostics) {
 		}
 	}
 	if n.pending != "" {
-		ds = slices.DeleteFunc(ds, func(d diag.Diagnostic) bool { return !lasting(d) })
+		ds = slices.DeleteFunc(ds, func(d diag.Diagnostic) bool { return !lasting(d) && n.Depends(d) })
 	}
 	s.ds.Merge(ds)
 }
@@ -202,12 +216,12 @@ func (s *stage) component(n *node) {
 // types checks the arguments of n against the types of exports that are not
 // there yet.
 func (s *stage) types(n *node) diag.Diagnostics {
-	if s.p.unexported(n, s.dry) == "" {
+	if n.Kind.Arguments == nil || s.p.unexported(n, s.dry) == "" {
 		return nil
 	}
 	vars := s.p.vars(n)
 	for _, ref := range n.Refs {
-		if to := n.frame.find(ref.To); to.Role == graph.Component && (s.dry || !s.p.hasExported(to.inst)) {
+		if to := n.frame.find(ref.To); to.Role == graph.Component && (s.dry || to.inst == nil || !s.p.hasExported(to.inst)) {
 			put(vars, to.Node.ID(), sample(to.Kind.Exports))
 		}
 	}
@@ -343,9 +357,7 @@ func (s *stage) library(n *node, args any) {
 		return
 	}
 	plan, ds := s.p.lang.Library(body)
-	if s.ds.Merge(ds); len(ds) > 0 {
-		return
-	}
+	s.ds.Merge(ds)
 	path := content.path
 	if path == "" {
 		path = n.frame.path

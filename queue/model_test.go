@@ -14,11 +14,10 @@ import (
 // model is the dumb twin of a Log: slices of record numbers.
 type model struct {
 	appended  int
-	next      int          // to be handed out
-	flying    []int        // handed out, not acked
-	acked     map[int]bool // at or above low
-	persisted int          // low at the last housekeeping
-	waiting   []int        // not taken by the disk
+	next      int   // to be handed out
+	flying    []int // handed out, not acked
+	persisted int   // low at the last housekeeping
+	waiting   []int // not taken by the disk
 }
 
 // low is the lowest record that was not acked.
@@ -40,11 +39,10 @@ func (m *model) restart(from int) {
 // player plays the same operations on a Log and on its model.
 type player struct {
 	logAt
-	m      model
-	disk   *vfs.Mem
-	seqs   map[int]uint64
-	full   bool // the disk takes no records
-	healed bool
+	m    model
+	disk *vfs.Mem
+	seqs map[int]uint64
+	full bool // the disk takes no records
 }
 
 // intercept makes the disk refuse records, but not the cursor.

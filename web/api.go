@@ -145,7 +145,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	// A client that has left does not hear of it.
-	_, _ = w.Write(hidePasswords(text))
+	_, _ = w.Write(HidePasswords(text))
 }
 
 // healthy answers whether the components of the root do their work: 200, or 500
@@ -200,6 +200,11 @@ func componentsJSON(p *pipeline.Pipeline) ([]byte, error) {
 		c, err := detail(s)
 		if err != nil {
 			return nil, err
+		}
+		for _, part := range []*json.RawMessage{&c.Arguments, &c.Exports, &c.DebugInfo} {
+			if *part, err = hideNamed(*part); err != nil {
+				return nil, fmt.Errorf("encode %s: %w", s.ID, err)
+			}
 		}
 		out = append(out, c)
 	}

@@ -90,16 +90,26 @@ type WindowsCertFilter struct {
 // reading a file, or nil.
 func (o *Options) Validate() error {
 	var errs []error
-	if a := o.Auth; a != nil && a.Basic != nil && (a.Basic.Username == "" || a.Basic.Password == "") {
-		errs = append(errs, errors.New("auth.basic needs a username and a password that are not empty"))
+	if o.Auth != nil && o.Auth.Basic != nil {
+		errs = append(errs, o.Auth.Basic.Validate())
 	}
 	if o.TLS != nil {
-		errs = append(errs, o.TLS.validate())
+		errs = append(errs, o.TLS.Validate())
 	}
 	return errors.Join(errs...)
 }
 
-func (t *TLSOptions) validate() error {
+// Validate refuses a name or password that is empty: it would keep nobody out.
+func (b *BasicOptions) Validate() error {
+	if b.Username == "" || b.Password == "" {
+		return errors.New("auth.basic needs a username and a password that are not empty")
+	}
+	return nil
+}
+
+// Validate is Options.Validate for this block, so that what is wrong in it is
+// found also where another one is.
+func (t *TLSOptions) Validate() error {
 	var errs []error
 	refuse := func(wrong bool, reason string) {
 		if wrong {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
 	"reflect"
 	"regexp"
 	"slices"
@@ -30,23 +31,64 @@ type redaction struct {
 // urlPassword matches the password of a URL, whatever surrounds it.
 var urlPassword = regexp.MustCompile(`(://[^/\s:@"'` + "`" + `]*):[^/\s"'` + "`" + `]+@`)
 
-// hidePasswords returns text without the passwords of URLs.
-func hidePasswords(text []byte) []byte {
-	return urlPassword.ReplaceAll(text, []byte("${1}:"+redacted+"@"))
+// urlParameter matches a parameter of a URL whose name says that it is secret.
+var urlParameter = regexp.MustCompile(`(?i)((?:[?&]|\\u0026)(?:[\w.-]*[-_.])?(?:passw\w*|secret|token|credentials?|api_?key|key|sig|signature)=)[^&\s"'\\` + "`" + `]+`)
+
+// HidePasswords returns text with "(redacted)" for each password of a URL, as in
+// http://name:password@host/, and for its parameters that are secret by name, as
+// in http://host/?token=….
+func HidePasswords(text []byte) []byte {
+	text = urlPassword.ReplaceAll(text, []byte("${1}:"+redacted+"@"))
+	return urlParameter.ReplaceAll(text, []byte("${1}"+redacted))
 }
 
 // secretName is a second net below the types: an argument that ought to be of a
 // secret type and is not. It matches names whose values are secret whatever their type.
-var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|bearer|authorization|cookie|key_pem|api_?key|access_?key|private_?key|account_?key|connection_string|dsn`)
+var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|bearer|authorization|cookie|key_pem|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|[-_]key$|connection_string|dsn|^body$`)
 
 // source returns a configuration file without its secrets. A file that does not
 // parse says nothing about which of its text is secret, so nothing is left of it.
 func (r redaction) source(name string, text []byte) []byte {
-	file, err := parser.ParseFile(name, text)
-	if err != nil {
+	spans, ok := r.secrets(name, text)
+	if !ok {
 		return []byte("// left out: the file does not parse, so its secrets cannot be told from the rest\n")
 	}
-	var spans []span
+	return HidePasswords(cut(text, spans))
+}
+
+// Veil returns configuration files in which every secret is written as stars,
+// for messages that quote their lines: each character stays where it is. Files
+// that do not parse are left out. types are as in BundleConfig.
+func Veil(types map[string]reflect.Type, sources map[string][]byte) map[string][]byte {
+	veiled := map[string][]byte{}
+	for name, text := range sources {
+		spans, ok := redaction{types}.secrets(name, text)
+		if !ok {
+			continue
+		}
+		for _, at := range urlPassword.FindAllSubmatchIndex(text, -1) {
+			spans = append(spans, span{at[3], at[1]})
+		}
+		text = bytes.Clone(text)
+		for _, s := range spans {
+			for i := s.from + 1; i < s.to-1; i++ {
+				if text[i] != '\n' {
+					text[i] = '*'
+				}
+			}
+		}
+		veiled[name] = text
+	}
+	return veiled
+}
+
+// secrets returns where the secrets of a configuration file are, each with the
+// quotes around it; false if the file does not parse.
+func (r redaction) secrets(name string, text []byte) (spans []span, ok bool) {
+	file, err := parser.ParseFile(name, text)
+	if err != nil {
+		return nil, false
+	}
 	r.topLevel(file.Body, &spans)
 	for _, group := range file.Comments {
 		for _, c := range group {
@@ -54,7 +96,7 @@ func (r redaction) source(name string, text []byte) []byte {
 			spans = append(spans, quotedIn(text, start, min(start+len(c.Text), len(text)))...)
 		}
 	}
-	return hidePasswords(cut(text, spans))
+	return spans, true
 }
 
 // A span is a range of bytes to take out.
@@ -126,6 +168,8 @@ func maskBody(body ast.Body, t reflect.Type, spans *[]span) {
 			field := fieldNamed(t, stmt.Name.Name)
 			if field == nil || holdsSecret(field, nil) || secretName.MatchString(stmt.Name.Name) {
 				maskStrings(stmt.Value, spans)
+			} else {
+				ast.Walk(fieldMasker{spans}, stmt.Value)
 			}
 		case *ast.BlockStmt:
 			maskBody(stmt.Body, fieldNamed(t, stmt.GetBlockName()), spans)
@@ -156,6 +200,57 @@ func (m stringMasker) Visit(node ast.Node) ast.Visitor {
 		}
 	}
 	return m
+}
+
+// A fieldMasker masks the fields of objects whose names say that they are secret,
+// such as the header Authorization, where the type says nothing.
+type fieldMasker struct{ spans *[]span }
+
+// Visit takes one node of the walk.
+func (m fieldMasker) Visit(node ast.Node) ast.Visitor {
+	if object, ok := node.(*ast.ObjectExpr); ok {
+		for _, f := range object.Fields {
+			if secretName.MatchString(f.Name.Name) {
+				maskStrings(f.Value, m.spans)
+			}
+		}
+	}
+	return m
+}
+
+// hideNamed is fieldMasker for values that are encoded already: it returns text,
+// a body as the API shows it, without the strings of arguments and fields that
+// are secret by name.
+func hideNamed(text json.RawMessage) (json.RawMessage, error) {
+	if len(text) == 0 {
+		return text, nil
+	}
+	var body any
+	if err := json.Unmarshal(text, &body); err != nil {
+		return nil, err
+	}
+	hideStrings(body, false)
+	return json.Marshal(body)
+}
+
+// hideStrings hides strings in v: all of them, or those below a secret name.
+func hideStrings(v any, all bool) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			hideStrings(item, all)
+		}
+	case map[string]any:
+		for _, tag := range []string{"name", "key"} {
+			name, _ := v[tag].(string)
+			all = all || secretName.MatchString(name)
+		}
+		if all && v["type"] == "string" {
+			v["value"] = redacted
+		}
+		hideStrings(v["value"], all)
+		hideStrings(v["body"], all)
+	}
 }
 
 // readsEnvironment reports whether call is sys.env or its older name.
@@ -241,7 +336,7 @@ func environment(environ []string) []byte {
 		}
 		out.WriteString(name + "=" + value + "\n")
 	}
-	return hidePasswords(out.Bytes())
+	return HidePasswords(out.Bytes())
 }
 
 // pairSecret matches key=value pairs, as in --cluster.discover-peers, whose key
@@ -251,5 +346,5 @@ var pairSecret = regexp.MustCompile(`(?i)(\b[\w-]*(?:passw|secret|token|credenti
 // flags returns the runtime flags, one per line, without secrets.
 func flags(lines []string) []byte {
 	text := []byte(strings.Join(lines, "\n") + "\n")
-	return hidePasswords(pairSecret.ReplaceAll(text, []byte("${1}"+redacted)))
+	return HidePasswords(pairSecret.ReplaceAll(text, []byte("${1}"+redacted)))
 }

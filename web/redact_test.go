@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/grafana/alloy/syntax/alloytypes"
+	"github.com/grafana/alloy/syntax/encoding/alloyjson"
 )
 
 // testArguments are arguments in every shape that a secret can take.
@@ -52,6 +53,9 @@ func TestSourceKeepsNothingSecret(t *testing.T) {
 	f(body(`secret = env("NAME")`), body(`secret = env("NAME")`))
 	f(body(`content = "hunter2"`), body(`content = "(redacted)"`))
 	f(body(`headers = {"X-Key" = ["hunter2"]}`), body(`headers = {"X-Key" = ["(redacted)"]}`))
+	f(body(`url = "http://host/?a=b&api_key=hunter2&c=d"`), body(`url = "http://host/?a=b&api_key=(redacted)&c=d"`))
+	f(body(`url = {"Authorization" = "Bearer " + "hunter2", a = [{password = "x", b = "y"}]}`),
+		body(`url = {"Authorization" = "(redacted)" + "(redacted)", a = [{password = "(redacted)", b = "y"}]}`))
 	f(body(`auth_token = "hunter2"`), body(`auth_token = "(redacted)"`))
 	f(body("inner {\n  deep = \"x\"\n  name = \"n\"\n}"), body("inner {\n  deep = \"(redacted)\"\n  name = \"n\"\n}"))
 	f(body("many {\n  deep = \"x\"\n}"), body("many {\n  deep = \"(redacted)\"\n}"))
@@ -95,4 +99,48 @@ func TestFlagsAndEnvironmentAreMasked(t *testing.T) {
 	f(flags([]string{"cluster.discover-peers=provider=aws access_key_id=abc secret_access_key=hunter2 region=x"}),
 		"cluster.discover-peers=provider=aws access_key_id=(redacted) secret_access_key=(redacted) region=x\n")
 	f(environment([]string{"TZ=UTC", "API=hunter2", "EMPTY="}), "API=(redacted)\nEMPTY=(redacted)\nTZ=UTC\n")
+}
+
+// A URL loses its secret parameters in JSON too, where & is escaped.
+func TestURLParametersAreHidden(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		if got := string(HidePasswords([]byte(in))); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+	f("http://h/?token=x", "http://h/?token=(redacted)")
+	f("http://h/?a=b&X-Amz-Signature=x y", "http://h/?a=b&X-Amz-Signature=(redacted) y")
+	f(`"http://h/?a=b\u0026api_key=x"`, `"http://h/?a=b\u0026api_key=(redacted)"`)
+	f("http://h/?monkey=x&keys=y", "http://h/?monkey=x&keys=y")
+}
+
+// What has been encoded loses what is secret by name.
+func TestNamedValuesAreHidden(t *testing.T) {
+	f := func(value any, want string) {
+		t.Helper()
+		text, err := alloyjson.MarshalBody(value)
+		if err == nil {
+			text, err = hideNamed(text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(text); strings.Contains(got, "hunter2") || !strings.Contains(got, want) {
+			t.Errorf("got %s, want %q in it", got, want)
+		}
+	}
+	type inner struct {
+		Name  string `alloy:"name,attr"`
+		Token string `alloy:"token,attr"`
+	}
+	f(struct {
+		Headers map[string]string `alloy:"headers,attr"`
+	}{map[string]string{"X-Api-Key": "hunter2", "Accept": "text/plain"}}, "text/plain")
+	f(struct {
+		Inner inner `alloy:"inner,block"`
+	}{inner{"plain", "hunter2"}}, "plain")
+	f(struct {
+		Params map[string][]string `alloy:"params,attr"`
+	}{map[string][]string{"password": {"hunter2"}}}, redacted)
 }

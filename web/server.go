@@ -109,8 +109,7 @@ func (s *Server) routes() http.Handler {
 	}))
 	mux.HandleFunc("/-/ready", s.ready)
 	mux.HandleFunc("/-/healthy", s.healthy)
-	mux.HandleFunc("GET /-/reload", s.reload)
-	mux.HandleFunc("POST /-/reload", s.reload)
+	mux.HandleFunc("/-/reload", s.reload)
 	mux.HandleFunc("GET /-/support", s.bundle.serve)
 	mux.HandleFunc("/api/v0/component/", s.component)
 	for _, prefix := range clusterRoutes {
@@ -164,8 +163,14 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 // reload reads the configuration again and says how that went: 200, or 400 with
-// what is wrong.
-func (s *Server) reload(w http.ResponseWriter, _ *http.Request) {
+// what is wrong. HEAD, which the routes would count as GET, changes nothing: it
+// is what probes and link checkers send.
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", "GET, POST")
+		http.Error(w, "use GET or POST to reload", http.StatusMethodNotAllowed)
+		return
+	}
 	if err := s.cfg.Reload(); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -131,7 +131,7 @@ func (b *bundle) collect(ctx context.Context, d time.Duration) []bundleFile {
 		{"divvy-metrics-sample-end.txt", b.metricsText()},
 		{"divvy-runtime-flags.txt", flags(b.Flags)},
 		{"divvy-environment.txt", environment(os.Environ())},
-		{"divvy-logs.txt", hidePasswords(logs.Bytes())},
+		{"divvy-logs.txt", HidePasswords(logs.Bytes())},
 		{"pprof/cpu.pprof", cpu.Bytes()},
 	}
 	for _, profile := range []string{"heap", "goroutine", "mutex", "block"} {
@@ -176,7 +176,7 @@ func (b *bundle) metricsText() []byte {
 			fmt.Fprintf(&out, "# %s: %s\n", family.GetName(), err)
 		}
 	}
-	return hidePasswords(out.Bytes())
+	return HidePasswords(out.Bytes())
 }
 
 // textOf returns what produce returns, or its error, without passwords of URLs.
@@ -185,7 +185,7 @@ func textOf(produce func() ([]byte, error)) []byte {
 	if err != nil {
 		return []byte(err.Error() + "\n")
 	}
-	return hidePasswords(text)
+	return HidePasswords(text)
 }
 
 // profileText returns one of the runtime's profiles.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"reflect"
+	"slices"
 
 	"github.com/divvy-collector/divvy/pipeline"
 	"github.com/divvy-collector/divvy/pipeline/component"
@@ -55,12 +56,13 @@ func (*remoteConfigArguments) UnmarshalAlloy(func(any) error) error {
 	return errors.New("remotecfg cannot work: divvy reads its configuration from files; remove the block")
 }
 
-// secretTypes returns the argument types of kinds and blocks by name. They tell
+// secretTypes returns the argument types of kinds, of the import blocks that come
+// with them, and of blocks, by name. They tell
 // which text of a configuration is secret: an argument of a secret type is, and
 // so is everything in a block that is not in the map.
 func secretTypes(kinds []component.Kind, blocks []pipeline.Block) map[string]reflect.Type {
 	types := make(map[string]reflect.Type, len(kinds)+len(blocks))
-	for _, k := range kinds {
+	for _, k := range slices.Concat(kinds, pipeline.Imports(kinds)) {
 		types[k.Name] = k.Arguments
 	}
 	for _, b := range blocks {

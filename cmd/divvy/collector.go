@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"time"
 
@@ -37,6 +38,8 @@ type Collector struct {
 	registry *prometheus.Registry // of this Collector only: several fit into one process
 	node     *member.Node         // in the cluster; nil without one
 	left     sync.Once            // node is closed
+
+	secretTypes map[string]reflect.Type // arguments of components and blocks, by name
 
 	mu      sync.Mutex        // guards sources, and makes loads one after the other
 	sources map[string][]byte // as loaded last
@@ -79,6 +82,7 @@ func (c *Collector) assemble() {
 	)
 	self, view := c.cfg.Cluster.Node.Name, c.view()
 	kinds, blocks := components.All(), blocks(c.output.Apply, c.listener.Apply)
+	c.secretTypes = secretTypes(kinds, blocks)
 	c.pipeline = pipeline.New(pipeline.Config{
 		Kinds:  kinds,
 		Blocks: blocks,
@@ -114,16 +118,21 @@ func (c *Collector) assemble() {
 			Refused: c.cfg.HTTP.BundleRefused,
 			Build:   currentBuild().fields(),
 			Flags:   c.cfg.flagValues(),
-			Types:   secretTypes(kinds, blocks),
+			Types:   c.secretTypes,
 			Sources: c.loaded,
 			TeeLog:  c.output.Tee,
 		},
 	})
 }
 
+// longestDrain bounds drain. What is not delivered in that time is on disk and is
+// delivered after the next start, so nothing is gained by waiting for a receiver
+// that hangs, and a restart is delayed by it.
+const longestDrain = 30 * time.Second
+
 // drain is how long components may deliver what is left: most of the shutdown
 // deadline, so that they can still say what they could not deliver.
-func (c *Config) drain() time.Duration { return c.ShutdownDeadline / 10 * 9 }
+func (c *Config) drain() time.Duration { return min(c.ShutdownDeadline/10*9, longestDrain) }
 
 // configDir returns the directory of the configuration at path.
 func configDir(path string) string {
@@ -175,11 +184,24 @@ func (e explained) Unwrap() error { return e.err }
 func (c *Collector) reload() error {
 	err := c.Load()
 	if err != nil {
-		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path, "err", oneLine(err))
-		return err
+		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path,
+			"err", string(web.HidePasswords([]byte(oneLine(err)))))
+		return c.veil(err)
 	}
 	c.log.Info("configuration reloaded", "path", c.path)
 	return nil
+}
+
+// veil returns err, of a load, for whoever may ask for a reload: the lines of
+// the configuration that it shows are without secrets.
+func (c *Collector) veil(err error) error {
+	var problems *pipeline.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	shown := *problems
+	shown.Sources = web.Veil(c.secretTypes, problems.Sources)
+	return explained{err: &shown, text: string(web.HidePasswords([]byte(explain(nil, &shown))))}
 }
 
 // loaded returns the files of the configuration that runs.

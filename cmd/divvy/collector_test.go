@@ -200,6 +200,50 @@ func TestFailedReloadKeepsWhatRuns(t *testing.T) {
 	}
 }
 
+// What a reload says is read by others than who wrote the configuration: it
+// shows the lines that are wrong, but not the secrets in them.
+func TestFailedReloadKeepsSecrets(t *testing.T) {
+	c := startCollector(t, "")
+	c.write(`prometheus.remote_write "a" {
+	endpoint {
+		url = "http://user:hunter2@host/" + 1 + nowhere
+		basic_auth { passwordd = "hunter2" }
+		bearer_token = ["hunter2"]
+	}
+	remote_wrote { password = "hunter2" }
+	external_labels = "http://user:hunter2@host/"
+}
+prometheus.scrap "b" { bearer_token = "hunter2" }
+import.file "c" { filename = "nothing.alloy" }
+import.string "d" {
+	content = "hunter2"
+	other   = 1
+}
+`)
+	status, body := c.get("/-/reload")
+	if status != 400 || !strings.Contains(body, `basic_auth { passwordd = "*******" }`) ||
+		!strings.Contains(body, `prometheus.scrap "b" { bearer_token = "*******" }`) ||
+		!strings.Contains(body, `import.file "c" { filename = "nothing.alloy" }`) {
+		t.Errorf("%d\n%s", status, body)
+	}
+	if strings.Contains(body+c.log.String(), "hunter2") {
+		t.Errorf("a secret is told:\n%s\n%s", body, c.log)
+	}
+}
+
+// Only GET and POST reload.
+func TestHeadDoesNotReload(t *testing.T) {
+	c := startCollector(t, "")
+	res, err := c.client.Head("http://" + c.Addr() + "/-/reload")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusMethodNotAllowed || strings.Contains(c.log.String(), "configuration reloaded") {
+		t.Errorf("status %d\n%s", res.StatusCode, c.log)
+	}
+}
+
 // The logging block decides over every line, the first one too, and a reload
 // changes it.
 func TestLoggingFollowsItsBlock(t *testing.T) {

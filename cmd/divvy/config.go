@@ -59,7 +59,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.Var((*stabilityFlag)(&c.Stability), "stability.level",
 		"least stable components to allow: experimental, public-preview or generally-available")
 	fs.DurationVar(&c.ShutdownDeadline, "feature.component-shutdown-deadline", c.ShutdownDeadline,
-		"how long components may take to stop and deliver what is left")
+		"how long components may take to stop; the first 30s of it, at most, they deliver what is left")
 	c.unsupported.flags(fs)
 	acceptWithoutEffect(fs)
 }

@@ -40,11 +40,17 @@ func run(ctx context.Context, cfg Config, path string, con console) error {
 	// for a slow disk.
 	ctx, stop := untilSignal(ctx)
 	defer stop()
+	// A hangup that comes while the first load is made would end the process: it
+	// waits, and reloads.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	c, err := Open(cfg, path, con.err)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	collectGarbage(os.Getenv)
 	c.announce(limitMemory())
 	if err := c.Load(); err != nil {
 		// What cannot be read is one error; what is read and wrong is shown
@@ -55,9 +61,6 @@ func run(ctx context.Context, cfg Config, path string, con console) error {
 		fmt.Fprintf(con.err, "%s\ndivvy has not started: %s has %s.\n", err, path, countMistakes(err))
 		return errReported
 	}
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	var following sync.WaitGroup
 	defer following.Wait()
 	defer stop()

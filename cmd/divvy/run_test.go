@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A lineWaiter is a log in which a test waits for lines.
@@ -63,6 +65,44 @@ func TestSignalsReloadAndStop(t *testing.T) {
 	}
 }
 
+// A hurriedLog sends a signal with the first line, which is written by the first
+// load.
+type hurriedLog struct {
+	lineWaiter
+	send func()
+}
+
+func (l hurriedLog) Write(p []byte) (int, error) {
+	l.send()
+	return l.lineWaiter.Write(p)
+}
+
+// A hangup while the first load is made does not end the process.
+func TestEarlyHangupReloads(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.alloy"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	send := func(s syscall.Signal) {
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
+			t.Error(err)
+		}
+	}
+	log := lineWaiter{make(chan string, 100)}
+	hurried := hurriedLog{log, sync.OnceFunc(func() { send(syscall.SIGHUP) })}
+	code := make(chan int, 1)
+	go func() {
+		code <- execute([]string{"run", "--server.http.listen-addr=127.0.0.1:0", "--storage.path=" + dir, dir},
+			console{in: strings.NewReader(""), out: log, err: hurried})
+	}()
+	log.await("configuration reloaded")
+	send(syscall.SIGTERM)
+	log.await("divvy has stopped")
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d", got)
+	}
+}
+
 // What the binary was made from can be told in a bug report.
 func TestVersionSaysWhatThisIs(t *testing.T) {
 	var out bytes.Buffer
@@ -74,4 +114,20 @@ func TestVersionSaysWhatThisIs(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", part, &out)
 		}
 	}
+}
+
+// A receiver that hangs delays the end by half a minute at most, whatever the
+// shutdown deadline is; and draining leaves time to say what is left.
+func TestDrainIsBounded(t *testing.T) {
+	f := func(deadline, want time.Duration) {
+		t.Helper()
+		c := Config{ShutdownDeadline: deadline}
+		if got := c.drain(); got != want {
+			t.Errorf("with a deadline of %s, drain is %s; want %s", deadline, got, want)
+		}
+	}
+	f(10*time.Minute, 30*time.Second)
+	f(40*time.Second, 30*time.Second)
+	f(20*time.Second, 18*time.Second)
+	f(time.Second, 900*time.Millisecond)
 }

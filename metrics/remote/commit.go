@@ -102,8 +102,15 @@ func (e *endpoint) takeBlocks(list []*wire.Block) []*wire.Block {
 	return list
 }
 
-// maxFree bounds the blocks that are kept for later: a few lanes' worth.
-const maxFree = 16
+const (
+	// maxSealed full blocks are committed without waiting for more: a block
+	// takes half a megabyte before it is compressed.
+	maxSealed = 4
+
+	// maxFree bounds the blocks that are kept for later: those of a commit, and
+	// those that are filled meanwhile.
+	maxFree = maxSealed + 2
+)
 
 // giveBack makes blocks empty and keeps some.
 func (e *endpoint) giveBack(list []*wire.Block) {
@@ -138,7 +145,8 @@ func (e *endpoint) retain(recs []queue.Record) {
 	}
 }
 
-// keepCommitting commits commitAfter after the first sample, until done.
+// keepCommitting commits commitAfter after the first sample, or when maxSealed
+// blocks are full, until done.
 func (e *endpoint) keepCommitting(done <-chan struct{}) {
 	for {
 		select {
@@ -148,6 +156,7 @@ func (e *endpoint) keepCommitting(done <-chan struct{}) {
 		}
 		select {
 		case <-time.After(commitAfter):
+		case <-e.full:
 		case <-done:
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/config"
@@ -137,7 +138,21 @@ func (c Config) Validate() error {
 		seen[e.key()] = true
 		errs = append(errs, e.validate()...)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.validateLabels()...)...)
+}
+
+// validateLabels reports external labels that every receiver would refuse, and
+// with them every sample.
+func (c Config) validateLabels() (errs []error) {
+	c.ExternalLabels.Range(func(l labels.Label) {
+		switch {
+		case l.Name == "" || !utf8.ValidString(l.Name):
+			errs = append(errs, fmt.Errorf("external_labels must not have the name %q: use a label name in UTF-8", l.Name))
+		case !utf8.ValidString(l.Value):
+			errs = append(errs, fmt.Errorf("external_labels has a value that is not UTF-8: %q", l.Value))
+		}
+	})
+	return errs
 }
 
 // title is how a user recognises the endpoint.
@@ -171,9 +186,12 @@ func (e Endpoint) validate() (errs []error) {
 	if e.Message != Message1 && e.Message != Message2 {
 		wrong("protobuf_message is %q: use %q or %q", e.Message, Message1, Message2)
 	}
+	if err := e.durationError(); err != nil {
+		wrong("%w", err)
+	}
 	q := e.Queue
-	if q.MinLanes < 1 || q.MaxLanes < q.MinLanes || q.MaxLanes > 1<<15 {
-		wrong("min_shards is %d and max_shards %d: use 1 ≤ min_shards ≤ max_shards", q.MinLanes, q.MaxLanes)
+	if q.MinLanes < 1 || q.MaxLanes < q.MinLanes || q.MaxLanes > maxLanes {
+		wrong("min_shards is %d and max_shards %d: use 1 ≤ min_shards ≤ max_shards ≤ %d", q.MinLanes, q.MaxLanes, maxLanes)
 	}
 	if q.MaxSamples < 1 || q.Capacity < 1 || e.Metadata.MaxEntries < 1 {
 		wrong("max_samples_per_send and capacity must be at least 1")
@@ -191,6 +209,24 @@ func (e Endpoint) validate() (errs []error) {
 	}
 	return errs
 }
+
+// durationError reports a time below zero.
+func (e Endpoint) durationError() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"remote_timeout", e.Timeout}, {"send_interval", e.Metadata.Interval}, {"sample_age_limit", e.Queue.SampleMaxAge},
+	} {
+		if d.value < 0 {
+			return fmt.Errorf("%s is %s: it must not be negative", d.name, d.value)
+		}
+	}
+	return nil
+}
+
+// maxLanes is what a record of the log can say.
+const maxLanes = 1 << 15
 
 // reservedHeaders are those that the protocol fixes.
 var reservedHeaders = map[string]struct{}{

@@ -46,6 +46,7 @@ type endpoint struct {
 	queue  *queue.Log
 
 	kick      chan struct{} // signal: there is something to commit
+	full      chan struct{} // signal: there is enough to commit at once
 	acked     chan struct{} // signal: the receiver has something more
 	ending    chan struct{} // closed when run begins to drain
 	quit      chan struct{} // signal: draining is of no use
@@ -88,6 +89,7 @@ func newEndpoint(cfg *Config, s *settings) *endpoint {
 		log:        cfg.Log.With("endpoint", s.key(), "url", s.redacted()),
 		opened:     make(chan struct{}),
 		kick:       make(chan struct{}, 1),
+		full:       make(chan struct{}, 1),
 		acked:      make(chan struct{}, 1),
 		ending:     make(chan struct{}),
 		quit:       make(chan struct{}, 1),
@@ -180,5 +182,8 @@ func (e *endpoint) sealLocked(lane int) {
 	if b := e.blocks[lane]; b != nil {
 		e.sealed = append(e.sealed, b)
 		e.blocks[lane] = nil
+		if len(e.sealed) >= maxSealed {
+			signal(e.full)
+		}
 	}
 }

@@ -34,13 +34,14 @@ type receiver struct {
 	t   *testing.T
 	url string
 
-	conns    chan net.Conn
-	done     chan struct{}
-	server   *http.Server
-	wg       sync.WaitGroup
-	handlers sync.WaitGroup
+	conns  chan net.Conn
+	done   chan struct{}
+	server *http.Server
+	wg     sync.WaitGroup
 
 	mu       sync.Mutex
+	idle     *sync.Cond                                  // on mu: active has changed
+	active   int                                         // requests being answered
 	answer   func(w http.ResponseWriter, r request) bool // writes the answer; false: refused
 	requests []request
 	got      []sinktest.Point // of requests that were taken
@@ -49,6 +50,7 @@ type receiver struct {
 
 func newReceiver(t *testing.T) *receiver {
 	r := &receiver{t: t, url: "http://receiver/push", conns: make(chan net.Conn), done: make(chan struct{})}
+	r.idle = sync.NewCond(&r.mu)
 	r.server = &http.Server{Handler: r}
 	r.wg.Go(func() { r.server.Serve(pipeListener{r}) })
 	return r
@@ -84,7 +86,19 @@ func (r *receiver) close() {
 	close(r.done)
 	r.server.Close()
 	r.wg.Wait()
-	r.handlers.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.active > 0 {
+		r.idle.Wait()
+	}
+}
+
+// enter counts a request that begins or ends.
+func (r *receiver) enter(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active += n
+	r.idle.Broadcast()
 }
 
 // answers replaces how requests are answered; nil takes everything.
@@ -103,8 +117,8 @@ func status(code int) func(http.ResponseWriter, request) bool {
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	r.handlers.Add(1)
-	defer r.handlers.Done()
+	r.enter(1)
+	defer r.enter(-1)
 	if hr.Method != http.MethodPost {
 		return // a page for people, with status 200
 	}

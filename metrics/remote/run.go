@@ -33,6 +33,7 @@ func (e *endpoint) run(ctx context.Context, families func() []telemetry.Metadata
 	others.Go(func() { e.dispatch(work) })
 
 	e.keepTime(ctx, families)
+	e.failing.restart() // what failed before says nothing about how draining goes
 	close(e.ending)
 	close(commits)
 	committer.Wait()
@@ -81,7 +82,7 @@ func (e *endpoint) finish() {
 		e.log.Error("samples may be lost: the log could not be closed", "err", err)
 	}
 	if left.Records > 0 {
-		e.log.Warn("stopped before everything was delivered; the rest stays on disk and is sent after the next start",
+		e.log.Warn("stopped before everything was delivered; the rest stays on disk and is sent when the endpoint runs again",
 			"samples", left.Items, "bytes", left.Bytes)
 	}
 }
@@ -135,7 +136,6 @@ func (e *endpoint) setPace(before int64) (backlog int64) {
 // drain commits and waits until everything is delivered, for Config.Drain at
 // most, and not while the receiver does nothing but fail.
 func (e *endpoint) drain() {
-	e.failing.restart()
 	deadline := time.After(e.cfg.Drain)
 	for {
 		if err := e.commit(context.Background()); err != nil || e.queue.Stats().Records == 0 {

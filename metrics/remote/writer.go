@@ -153,6 +153,8 @@ func held(list []*generation) []*generation {
 func (w *Writer) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	first := w.wanted.Load()
+	wg.Go(func() { w.tellOfStrays(first) })
 	stops := map[*endpoint]context.CancelFunc{}
 	defer func() {
 		for _, stop := range stops {

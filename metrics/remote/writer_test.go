@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -436,6 +437,27 @@ func TestEndpointKeysAreTold(t *testing.T) {
 	f(true, Endpoint{URL: "http://a/", Queue: Queue{MinLanes: 5, MaxLanes: 2}})
 	f(true, Endpoint{URL: "http://a/", Queue: Queue{MaxSamples: -1}})
 	f(true, Endpoint{URL: "http://a/", Queue: Queue{MinBackoff: time.Minute}})
+}
+
+// What would fail every request, or never let one end, is refused.
+func TestConfigRefusesWhatNoReceiverTakes(t *testing.T) {
+	f := func(part string, c Config) {
+		t.Helper()
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("validate: %v; want %q in it", err, part)
+		}
+	}
+	one := func(e Endpoint) Config {
+		e.URL = "http://a/"
+		return Config{Endpoints: []Endpoint{e}}
+	}
+	f("remote_timeout is -1s", one(Endpoint{Timeout: -time.Second}))
+	f("send_interval is -1s", one(Endpoint{Metadata: Metadata{Interval: -time.Second}}))
+	f("sample_age_limit is -1s", one(Endpoint{Queue: Queue{SampleMaxAge: -time.Second}}))
+	f("max_shards ≤ 32768", one(Endpoint{Queue: Queue{MaxLanes: 40_000}}))
+	f(`the name ""`, Config{ExternalLabels: labels.FromMap(map[string]string{"": "x"})})
+	f(`the name "a\xff"`, Config{ExternalLabels: labels.FromStrings("a\xff", "x")})
+	f(`not UTF-8: "\xff"`, Config{ExternalLabels: labels.FromStrings("a", "\xff")})
 }
 
 func TestEveryNameHasADirectory(t *testing.T) {

@@ -38,6 +38,7 @@ func (s *settings) fetch(ctx context.Context, id *identity, size int) (page, err
 	req.Header = http.Header{
 		"Accept":                              s.accept,
 		"Accept-Encoding":                     s.acceptEncoding,
+		"User-Agent":                          {userAgent},
 		"X-Prometheus-Scrape-Timeout-Seconds": {strconv.FormatFloat(id.timeout.Seconds(), 'f', -1, 64)},
 	}
 	resp, err := s.client.Do(req)

@@ -35,7 +35,7 @@ func (w *walk) same(body []byte) bool {
 // too, and has no timestamp: a space, a value, a newline.
 func isPlain(tail []byte) bool {
 	last := len(tail) - 1
-	return tail[0] == ' ' && bytes.IndexAny(tail[1:last], " \t") < 0
+	return tail[0] == ' ' && !bytes.ContainsAny(tail[1:last], " \t")
 }
 
 // An outline follows the lines of a body in OpenMetrics while it is parsed.

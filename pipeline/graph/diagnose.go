@@ -68,23 +68,32 @@ func clarify(err error, start, end token.Pos) diag.Diagnostics {
 		p.at(start, end, "%s", remedy(err.Error()))
 		return p.list
 	}
-	out := make(diag.Diagnostics, len(ds))
-	for i, d := range ds {
+	var out diag.Diagnostics
+	for _, d := range ds {
+		if strings.HasSuffix(d.Message, ", got ILLEGAL") && len(ds) > 1 {
+			continue // the character is reported by itself
+		}
 		if !d.StartPos.Valid() {
 			d.StartPos, d.EndPos = position(start), position(end)
 		}
 		d.Message, d.Value = remedy(strings.TrimSpace(d.Message)), ""
-		out[i] = d
+		out = append(out, d)
 	}
 	return out
 }
 
 // remedies says what is wrong and what to do, where a message of the library
 // has a text of its own or of package time in it. What stands before the text
-// is kept; # is what stands after it.
+// is kept; %s is what stands after it.
 var remedies = []struct{ text, message string }{
 	{"expected block label to be a valid identifier, but got ",
-		"label # is not a name; use letters, digits and underscores, and begin with no digit"},
+		"label %s is not a name; use letters, digits and underscores, and begin with no digit"},
+	{"illegal character U+0023 '#'", "# begins no comment here; write // or /* … */"},
+	{"illegal character U+003A ':'", "a colon means nothing here; write name = value"},
+	{"expected block label, got IDENT", `a label stands in double quotes; write for example prometheus.scrape "default" { … }`},
+	{"expected TERMINATOR, got ", "a new line is due before this"},
+	{"missing ',' in expression list", "a comma is missing after the last item; write one, or close the list on the same line"},
+	{"missing ',' in field list", "a comma is missing after the last field; write one, or close the object on the same line"},
 	{"time: missing unit in duration", `is a duration without a unit; write for example "15s" or "1m"`},
 	{"time: unknown unit", `is a duration with an unknown unit; the units are ns, us, ms, s, m and h`},
 	{"time: invalid duration", `is not a duration; write for example "15s" or "1h30m"`},
@@ -96,7 +105,7 @@ var remedies = []struct{ text, message string }{
 func remedy(message string) string {
 	for _, r := range remedies {
 		if before, after, found := strings.Cut(message, r.text); found {
-			return before + strings.Replace(r.message, "#", after, 1)
+			return before + strings.Replace(r.message, "%s", after, 1)
 		}
 	}
 	return unquoted(message)
@@ -132,6 +141,9 @@ func due(message string, t reflect.Type) string {
 	}
 	switch strings.ToLower(t.Name()) {
 	case "receiver":
+		if single, found := strings.CutSuffix(message, " should be array, got capsule"); found {
+			return single + " should be in a list; write [" + single + "]"
+		}
 		what = "a receiver, such as prometheus.remote_write.default.receiver"
 	case "target":
 		what = `a target, such as {"__address__" = "localhost:9090"}`

@@ -2,13 +2,13 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"reflect"
-	"slices"
 	"strings"
 
+	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
-	"github.com/grafana/alloy/syntax/token"
 	"github.com/grafana/alloy/syntax/vm"
 )
 
@@ -19,9 +19,7 @@ type Vars map[string]any
 // defaults and its validation. All mistakes are reported, each where it is.
 //
 // The library stops at the first mistake, and does not know the place of what
-// a Validate method returns. So if it fails, each argument is evaluated by
-// itself, and if all of them are good, the block whose validation fails is
-// searched for.
+// a Validate method returns. So if it fails, the body is examined part by part.
 func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics) {
 	v := reflect.New(element(t))
 	err := run(b.Body, v.Interface(), vars)
@@ -31,10 +29,10 @@ func Decode(b *ast.BlockStmt, t reflect.Type, vars Vars) (any, diag.Diagnostics)
 		}
 		return v.Elem().Interface(), nil
 	}
-	if ds := Attempt(b, t, vars); len(ds) > 0 {
+	if ds := Examine(b, t, vars, nil); len(ds) > 0 {
 		return nil, ds
 	}
-	return nil, locate(b, t, vars, err)
+	return nil, clarify(err, b.NamePos, headerEnd(b))
 }
 
 // Value evaluates expr to a plain value: numbers, strings, []any,
@@ -62,13 +60,54 @@ func run(n ast.Node, v any, vars Vars) (err error) {
 func attempt(expr ast.Expr, t reflect.Type, vars Vars) diag.Diagnostics {
 	err := run(expr, reflect.New(t).Interface(), vars)
 	if err == nil {
+		err = misfit(expr, t, vars)
+	}
+	if err == nil {
 		return nil
 	}
 	ds := clarify(err, ast.StartPos(expr), ast.EndPos(expr))
 	for i := range ds {
 		ds[i].Message = due(ds[i].Message, t)
+		if secret(t) {
+			ds[i].Message = unspoken(ds[i].Message, expr)
+		}
 	}
 	return ds
+}
+
+// misfit reports a number that the library would bend to fit into the integer
+// type t: a fraction that it would cut off, and a value below zero that would
+// become a very large one.
+func misfit(expr ast.Expr, t reflect.Type, vars Vars) error {
+	whole, unsigned := reflect.Zero(t).CanInt(), reflect.Zero(t).CanUint()
+	var number float64
+	if !whole && !unsigned || run(expr, &number, vars) != nil {
+		return nil
+	}
+	switch {
+	case number != math.Trunc(number):
+		return fmt.Errorf("%v is no whole number", number)
+	case unsigned && number < 0:
+		return fmt.Errorf("%v is below zero; write a number from 0", number)
+	}
+	return nil
+}
+
+// secret reports whether values of type t are secrets, or lists or maps of them.
+func secret(t reflect.Type) bool {
+	for t = element(t); t.Kind() == reflect.Slice || t.Kind() == reflect.Map; {
+		t = element(t.Elem())
+	}
+	return t == reflect.TypeFor[alloytypes.Secret]() || t == reflect.TypeFor[alloytypes.OptionalSecret]()
+}
+
+// unspoken returns message without the string literals of expr: messages are
+// logged, and shown to whoever asks for a reload.
+func unspoken(message string, expr ast.Expr) string {
+	for _, lit := range literals(expr) {
+		message = strings.ReplaceAll(message, lit.Value, "(secret)")
+	}
+	return message
 }
 
 // Attempt evaluates each argument of b, and of the blocks in it, by itself,
@@ -92,55 +131,4 @@ func Attempt(b *ast.BlockStmt, t reflect.Type, vars Vars) diag.Diagnostics {
 		}
 	}
 	return ds
-}
-
-// locate finds the blocks in b whose validation fails, if every argument is
-// good by itself, and the argument that the message speaks of.
-func locate(b *ast.BlockStmt, t reflect.Type, vars Vars, err error) diag.Diagnostics {
-	var ds diag.Diagnostics
-	s, _ := schemaOf(t)
-	for _, stmt := range b.Body {
-		inner, ok := stmt.(*ast.BlockStmt)
-		if !ok {
-			continue
-		}
-		e, ok := s.blocks[inner.GetBlockName()]
-		if !ok || e.typ.Kind() != reflect.Struct {
-			continue
-		}
-		if err := run(inner.Body, reflect.New(e.typ).Interface(), vars); err != nil {
-			ds.Merge(locate(inner, e.typ, vars, err))
-		}
-	}
-	if len(ds) > 0 {
-		return ds
-	}
-	start, end := offender(b, err.Error())
-	return clarify(err, start, end)
-}
-
-// offender returns the text in b that message is about: the value of an
-// argument which is quoted in the message, or else whose name is in it, or
-// else the header of b.
-func offender(b *ast.BlockStmt, message string) (start, end token.Pos) {
-	words := strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,:;().=", r) })
-	var named ast.Expr
-	for _, stmt := range b.Body {
-		a, ok := stmt.(*ast.AttributeStmt)
-		if !ok {
-			continue
-		}
-		if lit, ok := a.Value.(*ast.LiteralExpr); ok && len(lit.Value) > 2 {
-			if text := lit.Value[1 : len(lit.Value)-1]; lit.Kind == token.STRING && strings.Contains(message, text) {
-				return ast.StartPos(lit), ast.EndPos(lit)
-			}
-		}
-		if named == nil && slices.Contains(words, a.Name.Name) {
-			named = a.Value
-		}
-	}
-	if named != nil {
-		return ast.StartPos(named), ast.EndPos(named)
-	}
-	return b.NamePos, headerEnd(b)
 }

@@ -14,8 +14,8 @@ import (
 // Values are equal as configuration is equal; what is alive is itself only.
 func TestEqual(t *testing.T) {
 	type alive struct {
-		mu sync.Mutex
-		n  int
+		_ sync.Mutex
+		n int
 	}
 	type block struct {
 		Name string `alloy:"name,attr"`
@@ -142,4 +142,18 @@ func TestSortDropsRepetitions(t *testing.T) {
 			t.Errorf("got %v; want %v", got[i], want[i])
 		}
 	}
+}
+
+// A file that is not UTF-8 text is one mistake, not one for each byte.
+func TestParseTellsForeignText(t *testing.T) {
+	f := func(source string, line, column int) {
+		t.Helper()
+		_, ds := Parse([]string{"a"}, map[string][]byte{"a": []byte(source)})
+		if len(ds) != 1 || ds[0].StartPos.Line != line || ds[0].StartPos.Column != column {
+			t.Errorf("%q: %v; want one mistake at %d:%d", source, ds, line, column)
+		}
+	}
+	f("\xff\xfea\x00", 1, 1)
+	f("a \"b\" { }\n// \xe9t\xe9", 2, 4)
+	f("a\x00", 1, 2)
 }

@@ -1,11 +1,14 @@
 package graph
 
 import (
+	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
 	"github.com/grafana/alloy/syntax/parser"
+	"github.com/grafana/alloy/syntax/token"
 
 	"github.com/divvy-collector/divvy/pipeline/component"
 )
@@ -40,6 +43,10 @@ type Node struct {
 	Declare  *Declare // what a Custom instantiates, unless From is set
 	From     *Node    // the Import that has the declare block of a Custom
 	Template *Module  // what a Foreach repeats
+
+	// Unsound says that a mistake has been reported because of which the node
+	// cannot be evaluated at all, not even to find others.
+	Unsound bool
 }
 
 // ID returns the name of n within its module.
@@ -67,14 +74,13 @@ type Module struct {
 	// instantiates the module comes after them.
 	Outer []*Node
 
-	lang     *Language
 	scope    scope
 	parent   *Module // where the module is written; nil for the root and libraries
 	byID     map[string]*Node
 	declares map[string]*Declare
 	imports  map[string]*Node // by label
 	vars     []string         // names that expressions may use
-	problems
+	unknown  []string         // IDs of blocks that mean nothing, and are reported
 }
 
 // scope says which blocks a module may have.
@@ -120,11 +126,33 @@ func parseFile(name string, source []byte) (file *ast.File, ds diag.Diagnostics)
 			file, ds = nil, diag.Diagnostics{{Severity: diag.SeverityLevelError, Message: name + ": cannot be parsed"}}
 		}
 	}()
+	if at := foreign(source); at >= 0 {
+		line := 1 + bytes.Count(source[:at], []byte("\n"))
+		column := at - bytes.LastIndexByte(source[:at], '\n')
+		pos := token.Position{Filename: name, Offset: at, Line: line, Column: column}
+		return nil, diag.Diagnostics{{
+			Severity: diag.SeverityLevelError, StartPos: pos, EndPos: pos,
+			Message: "the file is not UTF-8 text; save it as UTF-8",
+		}}
+	}
 	file, err := parser.ParseFile(name, source)
 	if err != nil {
 		return nil, clarify(err, ast.StartPos(nil), ast.EndPos(nil))
 	}
 	return file, nil
+}
+
+// foreign returns where source stops being UTF-8 text, or -1. Nothing that a
+// parser said about another encoding, or about a binary, would help anyone.
+func foreign(source []byte) int {
+	for at := 0; at < len(source); {
+		r, size := utf8.DecodeRune(source[at:])
+		if r == 0 || r == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
 }
 
 // Declare returns the declare block called name in m, or nil.

@@ -59,6 +59,7 @@ func (w *walk) visit(n *Node) {
 func (w *walk) cycle(path []*Node) {
 	var ids []string
 	for _, n := range append(slices.Clone(path), path[0]) {
+		n.Unsound = true
 		ids = append(ids, n.ID())
 	}
 	start, end := path[0].Block.NamePos, headerEnd(path[0].Block)

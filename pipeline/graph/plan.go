@@ -205,7 +205,16 @@ func (p *planner) unknown(m *Module, b *ast.BlockStmt) {
 		names = slices.AppendSeq(names, maps.Keys(s.declares))
 	}
 	name := b.GetBlockName()
-	p.header(b, "unknown component %q%s", name, didYouMean(name, names))
+	near := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !alike(name, n) })
+	hint := didYouMean(name, near)
+	if hint == "" {
+		hint = "; there is none in this build: remove the block, and what refers to it"
+		if list := kin(name, names); len(list) > 0 {
+			hint += ", or use one of " + strings.Join(list, ", ")
+		}
+	}
+	p.header(b, "unknown component %q%s", name, hint)
+	m.unknown = append(m.unknown, strings.Trim(name+"."+b.Label, "."))
 }
 
 // findCustom finds the declare or import block that n's name speaks of: "add"
@@ -235,6 +244,7 @@ func (p *planner) custom(n *Node) {
 		return
 	}
 	if n.Declare.planning {
+		n.Unsound = true
 		p.recursion(n)
 		return
 	}

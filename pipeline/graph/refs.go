@@ -74,3 +74,20 @@ func constant(expr ast.Expr) bool {
 	}
 	return true
 }
+
+// literals returns the string literals in n, in the order of the text.
+func literals(n ast.Node) []*ast.LiteralExpr {
+	var found literalFinder
+	ast.Walk(&found, n)
+	return found.list
+}
+
+type literalFinder struct{ list []*ast.LiteralExpr }
+
+// Visit notes each string literal.
+func (f *literalFinder) Visit(n ast.Node) ast.Visitor {
+	if lit, ok := n.(*ast.LiteralExpr); ok && lit.Kind == token.STRING {
+		f.list = append(f.list, lit)
+	}
+	return f
+}

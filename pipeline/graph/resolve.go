@@ -68,6 +68,11 @@ func (p *planner) settled(c chain) bool {
 func (m *Module) meant(c chain) string {
 	var ids []string
 	for s := m; s != nil; s = s.parent {
+		for _, id := range s.unknown {
+			if strings.HasPrefix(c.String()+".", id+".") {
+				return ", since the component is unknown"
+			}
+		}
 		for id, n := range s.byID {
 			if n.Role == Component || n.Role == Custom || n.Role == Argument {
 				ids = append(ids, id)

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // didYouMean returns "; did you mean "x"?" for the candidate nearest to name,
@@ -24,6 +25,41 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// alike reports whether dotted names a and b may be the same one misspelt: each
+// part of one is near to its part of the other. Where only the beginning is the
+// same, as with prometheus.exporter.unix and prometheus.exporter.self, the one
+// is not meant by the other.
+func alike(a, b string) bool {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	if len(x) != len(y) {
+		return distance(a, b) <= 2
+	}
+	for i := range x {
+		if nearest(x[i], y[i:i+1]) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// kin returns the names that share most parts with name, at least the first,
+// sorted; none if there is none.
+func kin(name string, names []string) []string {
+	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
+		var out []string
+		for _, n := range names {
+			if strings.HasPrefix(n, name[:i+1]) {
+				out = append(out, n)
+			}
+		}
+		if len(out) > 0 {
+			slices.Sort(out)
+			return slices.Compact(out)
+		}
+	}
+	return nil
 }
 
 // distance is the number of bytes to insert, delete, replace or swap with a

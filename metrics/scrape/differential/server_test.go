@@ -85,9 +85,6 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // dial connects to the server, whatever the address.
 func (s *server) dial(context.Context, string, string) (net.Conn, error) {
 	client, conn := net.Pipe()
-	s.mu.Lock()
-	s.conns = append(s.conns, client, conn)
-	s.mu.Unlock()
 	l := &listener{conn: conn, closed: make(chan struct{})}
 	srv := &http.Server{
 		Handler:  s,
@@ -98,6 +95,9 @@ func (s *server) dial(context.Context, string, string) (net.Conn, error) {
 			}
 		},
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns = append(s.conns, client, conn)
 	s.wg.Go(func() { _ = srv.Serve(l) })
 	return client, nil
 }
