@@ -82,7 +82,7 @@ type Clock struct {
 	entries map[owner.Key]*timed
 	queue   slots
 	late    []catchUp // ascending by at
-	held    time.Time // until then nothing is served
+	held    time.Time // until then nothing is served; by the monotonic clock
 	round   Round     // being made; its slices are used again
 }
 
@@ -215,14 +215,18 @@ func (c *Clock) keepTime(w *watch, view owner.View) time.Time {
 		c.cfg.Log.Warn("wall clock stepped; going on with the next slots", "step", step)
 		c.replan(now)
 	}
-	if elapsed > w.sleep+maxLate && c.shared(view) {
-		c.cfg.Log.Warn("this process was stopped; slots of the next second are left out", "for", elapsed-w.sleep)
+	// The wall clock goes on while a machine sleeps, the monotonic one may not.
+	if stopped := max(elapsed-w.sleep, step); stopped > maxLate && c.shared(view) {
+		c.cfg.Log.Warn("this process was stopped; slots of the next second are left out", "for", stopped)
 		c.mu.Lock()
-		c.held = now.Add(hold)
+		c.held = time.Now().Add(hold)
 		c.mu.Unlock()
 	}
 	return now
 }
+
+// holdsLocked reports whether nothing is served for now. It needs mu.
+func (c *Clock) holdsLocked() bool { return time.Now().Before(c.held) }
 
 // shared reports whether view has others than this node.
 func (c *Clock) shared(view owner.View) bool {
@@ -265,7 +269,7 @@ func (c *Clock) passLocked(t *timed, now time.Time, view owner.View) {
 	switch {
 	case !ok || !c.isSelf(m):
 		c.loseLocked(t, slot, m.Name)
-	case now.Before(c.held):
+	case c.holdsLocked():
 		c.round.Missed++
 	default:
 		c.serveLocked(t, Due{Key: t.Key, Slot: slot, Late: now.Sub(slot), From: c.predecessor(t, slot, view)})

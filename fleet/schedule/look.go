@@ -87,7 +87,7 @@ func (c *Clock) catchUpLocked(now time.Time, view owner.View) {
 		}
 		switch m, ok := view.Owner(l.key, slot); {
 		case !ok || !c.isSelf(m):
-		case now.Before(c.held):
+		case c.holdsLocked():
 			c.round.Missed++
 		default:
 			c.serveLocked(t, Due{Key: l.key, Slot: slot, Late: now.Sub(slot), CaughtUp: true})

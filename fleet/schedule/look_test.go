@@ -389,3 +389,24 @@ func mutate(r *rand.Rand, members []owner.Member, now time.Time) []owner.Member 
 	}
 	return list
 }
+
+// A machine that slept finds its wall clock ahead.
+func TestASleepingMachineHoldsIfItSharesItsKeys(t *testing.T) {
+	run(t, func(d *desk) {
+		d.view.Set(owner.NewView(owner.Member{Name: "me"}, owner.Member{Name: "other", From: time.Unix(1<<40, 0)}))
+		d.clock.Set([]Entry{{2, 250 * time.Millisecond}})
+		d.take(2 * time.Second)
+		d.step(time.Minute)
+		if dues, _ := d.take(time.Second); len(dues) > 1 {
+			t.Errorf("%d slots in the first second", len(dues))
+		}
+		if dues, _ := d.take(2 * time.Second); len(dues) < 4 {
+			t.Errorf("%d slots in two seconds after that", len(dues))
+		}
+		d.step(-time.Hour)
+		d.take(time.Hour)
+		if dues, _ := d.take(2 * time.Second); len(dues) < 4 {
+			t.Errorf("%d slots in two seconds after a step back", len(dues))
+		}
+	})
+}

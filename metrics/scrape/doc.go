@@ -25,11 +25,17 @@
 //     earlier scrape can have written a later one.
 //   - When the sink's rules change, a series that goes on gets no marker, even
 //     if it has other labels behind those rules from then on.
+//   - A target that another node takes over gets no marker (handover.go). What
+//     is remembered of it is kept for two intervals, in case it comes back or its
+//     new owner says that it ended on the way.
 //   - When a target goes away and another with the same labels goes on with its
 //     series, these are not marked as ended.
 //
 // Invariant: a scrape is one batch, appended whole or not at all, with its
 // report series. The memory changes only after the batch was taken.
+// Invariant: where targets are shared, a scrape that ends more than a second
+// after its timeout is thrown away: this process was stopped, and the slot may
+// have been served by another node.
 // Invariant: an entry of the memory holds its handle exactly once; a handle is
 // released when its entry goes.
 // Invariant: a target has at most one scrape in flight, and none of its own

@@ -97,7 +97,7 @@ func (p *Pool) heedLocked(t *target, w word) bool {
 // whether the target was removed. It needs mu.
 func (p *Pool) loseLocked(t *target, l schedule.Lost) bool {
 	if l.Slots == 1 {
-		t.away = true
+		t.away, t.from = true, ""
 		if l.Owner != "" && !t.gone {
 			p.set.metrics.moved.Inc()
 		}
@@ -150,7 +150,7 @@ func (p *Pool) inherits(t *target, now time.Time) bool {
 }
 
 // settle takes notice of how a scrape went: it counts the slot, and tells the
-// target's former owner. It reports nothing more than once.
+// target's former owner, once.
 func (p *Pool) settle(j *job, r result) {
 	m := j.set.metrics
 	if r.kept {

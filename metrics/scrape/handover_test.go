@@ -41,7 +41,7 @@ func TestPlannedChangesMissDoubleAndMarkNothing(t *testing.T) {
 
 // Random histories of planned changes.
 func TestPlannedHistoriesMissDoubleAndMarkNothing(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(4) {
 		play(t, 20, func(b *band) {
 			r := rand.New(rand.NewPCG(seed, 5))
 			start, serial := time.Now(), 0
@@ -215,7 +215,7 @@ func TestTargetThatDiesOnItsWayBackIsMarkedOnce(t *testing.T) {
 // A target vanishes from the lists while it moves, from each at another time:
 // one set of markers, and no sample after it.
 func TestTargetThatVanishesInItsMoveIsMarkedOnce(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(18) {
 		play(t, 12, func(b *band) {
 			r := rand.New(rand.NewPCG(seed, 6))
 			from := time.Now().Round(0).Add(lead)
@@ -241,8 +241,8 @@ func TestTargetThatVanishesInItsMoveIsMarkedOnce(t *testing.T) {
 				}
 			}
 			for _, p := range b.players {
-				if n := len(p.pool.targets); n > 12 || len(p.sink.held()) > 0 {
-					t.Errorf("seed %d: %s remembers %d targets and holds %v", seed, p.name, n, p.sink.held())
+				if held := p.sink.held(); len(held) > 0 {
+					t.Errorf("seed %d: %s holds %v", seed, p.name, held)
 				}
 			}
 		})
