@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,6 +25,8 @@ type divvy struct {
 	storage string
 	addr    string
 	args    []string // further flags
+	env     []string // further variables, as NAME=value
+	wrap    []string // a command that runs the one that is appended to it; nil: none
 
 	cmd  *exec.Cmd
 	exit chan error // receives what cmd.Wait returned, once
@@ -48,13 +51,18 @@ func (w *world) endpoint(port int, more string) string {
 // config returns a configuration for the world, with more arguments of the
 // scrape, and the endpoints.
 func (w *world) config(scrape string, endpoints ...string) string {
+	return w.configEvery(time.Second, 900*time.Millisecond, scrape, endpoints...)
+}
+
+// configEvery is config with another interval and timeout of the scrape.
+func (w *world) configEvery(interval, timeout time.Duration, scrape string, endpoints ...string) string {
 	var b strings.Builder
 	b.WriteString("prometheus.scrape \"fleet\" {\n  targets = [\n")
 	for _, g := range w.fleet.Groups(w.targets.Addr()) {
 		fmt.Fprintf(&b, "    {\"__address__\" = %q, \"__metrics_path__\" = %q, \"instance\" = %q},\n",
 			g.Targets[0], g.Labels["__metrics_path__"], g.Labels["instance"])
 	}
-	b.WriteString("  ]\n  scrape_interval = \"1s\"\n  scrape_timeout = \"900ms\"\n  job_name = \"fleet\"\n")
+	fmt.Fprintf(&b, "  ]\n  scrape_interval = %q\n  scrape_timeout = %q\n  job_name = \"fleet\"\n", interval, timeout)
 	b.WriteString("  body_size_limit = \"10MiB\"\n" + scrape)
 	b.WriteString("  forward_to = [prometheus.remote_write.sink.receiver]\n}\n\n")
 	b.WriteString("prometheus.remote_write \"sink\" {\n" + strings.Join(endpoints, "") + "}\n")
@@ -75,6 +83,12 @@ func (d *divvy) path(name string) string { return filepath.Join(d.dir, name) }
 func (d *divvy) start() {
 	d.w.t.Helper()
 	d.launch()
+	d.ready()
+}
+
+// ready waits until the process is ready.
+func (d *divvy) ready() {
+	d.w.t.Helper()
 	d.w.until(20*time.Second, "divvy is ready", func() bool {
 		select {
 		case err := <-d.exit:
@@ -95,8 +109,10 @@ func (d *divvy) launch() {
 		d.w.t.Fatal(err)
 	}
 	defer log.Close()
-	args := append([]string{"run", "--server.http.listen-addr=" + d.addr, "--storage.path=" + d.storage}, d.args...)
-	d.cmd = exec.Command(*binary, append(args, d.path("config.alloy"))...)
+	args := slices.Concat(d.wrap, []string{*binary, "run", "--server.http.listen-addr=" + d.addr, "--storage.path=" + d.storage},
+		d.args, []string{d.path("config.alloy")})
+	d.cmd = exec.Command(args[0], args[1:]...)
+	d.cmd.Env = append(os.Environ(), d.env...)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
 		d.w.t.Fatal(err)
@@ -163,6 +179,9 @@ func (d *divvy) kill() time.Time {
 	return at
 }
 
+// direct asks no proxy.
+var direct = &http.Transport{DisableKeepAlives: true}
+
 // get asks the process and returns the status, or 0 if there is no answer.
 func (d *divvy) get(path string) (status int, body string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -172,7 +191,7 @@ func (d *divvy) get(path string) (status int, body string) {
 		d.w.t.Fatal(err)
 	}
 	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct.RoundTrip(req)
 	if err != nil {
 		return 0, ""
 	}

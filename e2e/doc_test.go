@@ -5,10 +5,16 @@
 // answered with what arrived.
 //
 // Time is real here, so that these tests take seconds each; they are skipped
-// with -short. Two of them can be given the full length of the promise:
+// with -short. Some of them can be given the full length of the promise:
 //
 //	go test ./e2e -run Outage -outage 10m -timeout 30m
-//	go test ./e2e -run Kill -kills 50 -timeout 30m
+//	go test ./e2e -run KillLoses -kills 50 -timeout 30m
+//	go test ./e2e -run 'Rolling|Paused|Split|Third' -rolling 5 -pause 60s -split 90s
+//
+// A cluster is several processes in one world. Its tests ask of every slot of
+// every target who served it, as the targets saw it. Where the network is to
+// fail each process has a network namespace of its own; that needs root and
+// iproute2.
 //
 // Invariant: a test counts scrapes by the number that each carries, never by
 // what divvy says of itself.

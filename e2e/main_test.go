@@ -13,16 +13,19 @@ import (
 )
 
 var (
-	outage = flag.Duration("outage", 20*time.Second, "how long the receiver is down in TestOutage…")
-	kills  = flag.Int("kills", 6, "how often TestKill… kills")
-	binary = flag.String("binary", "", "test this divvy instead of building one")
-	racy   = flag.Bool("race-binary", false, "build divvy with the race detector")
+	outage  = flag.Duration("outage", 20*time.Second, "how long the receiver is down in TestOutage…")
+	kills   = flag.Int("kills", 6, "how often TestKill… kills")
+	rolling = flag.Int("rolling", 3, "how many nodes are restarted in TestRollingRestart…")
+	pause   = flag.Duration("pause", 10*time.Second, "how long a node is stopped in TestPaused…")
+	split   = flag.Duration("split", 20*time.Second, "how long the network is split in TestSplit… and TestThird…")
+	binary  = flag.String("binary", "", "test this divvy instead of building one")
+	racy    = flag.Bool("race-binary", false, "build divvy with the race detector")
 )
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The processes mostly wait: more of them run at a time than there are cores.
-	flag.Set("test.parallel", "6")
+	flag.Set("test.parallel", "12")
 	var dir string
 	if !testing.Short() && *binary == "" {
 		var err error

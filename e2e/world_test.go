@@ -19,7 +19,8 @@ type world struct {
 	fleet    *testbed.Fleet
 	receiver *testbed.Receiver
 
-	host    string // a loopback address that no other test uses
+	host    string // an address that no other test uses
+	visits  visits
 	targets *testbed.Server
 	sink    *testbed.Server // nil while the receiver is down
 }
@@ -27,20 +28,27 @@ type world struct {
 // hosts numbers the worlds of this process.
 var hosts atomic.Int32
 
-// newWorld starts a fleet and a receiver, and ends them with the test.
+// newWorld starts a fleet and a receiver on loopback, and ends them with the
+// test.
 func newWorld(t *testing.T, cfg testbed.FleetConfig) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs processes for seconds")
 	}
 	n := hosts.Add(1)
+	return openWorld(t, cfg, fmt.Sprintf("127.%d.%d.%d", 64+os.Getpid()%128, os.Getpid()/128%256, n))
+}
+
+// openWorld starts a world at an address of this machine.
+func openWorld(t *testing.T, cfg testbed.FleetConfig, host string) *world {
+	t.Helper()
 	w := &world{
 		t:        t,
 		fleet:    testbed.NewFleet(cfg),
 		receiver: testbed.NewReceiver(testbed.ReceiverConfig{Verify: true, Record: true}),
-		host:     fmt.Sprintf("127.%d.%d.%d", 64+os.Getpid()%128, os.Getpid()/128%256, n),
+		host:     host,
 	}
-	w.targets = w.serve(w.host+":9100", w.fleet)
+	w.targets = w.serve(w.host+":9100", w.visits.book(w.fleet))
 	w.listen()
 	t.Cleanup(func() {
 		w.targets.Close()
