@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/divvy-collector/divvy/internal/testbed"
 )
 
 // Nodes that come, alone or together, cost nothing.
@@ -96,8 +98,8 @@ func TestPausedNodeServesNothingStale(t *testing.T) {
 	c.wait(2 * slotEvery)
 	c.survived("b", at)
 	for _, s := range c.servedBy("b", woke) {
-		if s.at.Sub(woke) < lead/2 {
-			t.Errorf("the woken node scraped %s after %s", s.target, s.at.Sub(woke))
+		if s.Time.Sub(woke) < lead/2 {
+			t.Errorf("the woken node scraped %s after %s", s.Target, s.Time.Sub(woke))
 		}
 	}
 	c.unmarked()
@@ -115,8 +117,8 @@ func TestSplitNetworkIsServedFromBothSides(t *testing.T) {
 			c := newClusterIn(t, newNetwork(t, 3), 3)
 			before := c.settle("a", "b", "c")
 			at, mended := c.split(cuts...)
-			c.side("a and b", at, mended, func(v visit) bool { return v.node != "c" })
-			c.side("c", at, mended, func(v visit) bool { return v.node == "c" })
+			c.side("a and b", at, mended, func(s testbed.Scrape) bool { return s.By != "c" })
+			c.side("c", at, mended, func(s testbed.Scrape) bool { return s.By == "c" })
 			c.healed(before, mended)
 		})
 	}

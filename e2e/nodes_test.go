@@ -31,7 +31,7 @@ const (
 )
 
 // A cluster is a world in which several divvies share the targets. Each of them
-// names itself in the header X-Node of its scrapes.
+// names itself in its scrapes.
 type cluster struct {
 	*world
 	nodes map[string]*divvy
@@ -77,7 +77,7 @@ func (c *cluster) node(name string) *divvy {
 	if c.net != nil {
 		d.wrap = []string{"ip", "netns", "exec", c.net.space(int(name[0] - 'a'))}
 	}
-	d.configure(c.configEvery(slotEvery, slotEvery-slotLate, `  http_headers = {"X-Node" = [sys.env("NODE")]}
+	d.configure(c.configEvery(slotEvery, slotEvery-slotLate, `  http_headers = {"`+testbed.NodeHeader+`" = [sys.env("NODE")]}
   clustering {
     enabled = true
   }
@@ -154,10 +154,10 @@ func (d *divvy) participants() (names []string) {
 // owners returns the node that scraped each target last, up to at.
 func (c *cluster) owners(at time.Time) map[string]string {
 	owners := map[string]string{}
-	for _, g := range c.fleet.Groups(c.targets.Addr()) {
-		for _, v := range c.visits.at(g.Labels["__metrics_path__"]) {
-			if !v.at.After(at) {
-				owners[g.Labels["instance"]] = v.node
+	for n := range clusterTargets {
+		for _, s := range c.fleet.Scrapes(n) {
+			if !s.Time.After(at) {
+				owners[s.Target] = s.By
 			}
 		}
 	}
@@ -254,7 +254,7 @@ func (c *cluster) survived(victim string, at time.Time) {
 	// What the dead node served before it last gave a sign of life is not
 	// served again.
 	c.none("doubled though served long before the death", slices.DeleteFunc(only(t.doubled, moved), func(s slot) bool {
-		return s.at.After(at.Add(-maxSilence)) && len(s.seen) == 2 && s.seen[0].node == victim
+		return s.at.After(at.Add(-maxSilence)) && len(s.seen) == 2 && s.seen[0].By == victim
 	}))
 	end := at.Add(slotEvery + takeover)
 	soon := func(s slot) bool { return s.at.Before(end) }
@@ -298,9 +298,11 @@ func (c *cluster) split(cuts ...[2]int) (at, mended time.Time) {
 // side fails the test unless these nodes served all targets between a split
 // and its end, at first after as long as a death takes to be known. Where they
 // still heard the others for a moment, those served in it.
-func (c *cluster) side(what string, at, until time.Time, ours func(visit) bool) {
+func (c *cluster) side(what string, at, until time.Time, ours func(testbed.Scrape) bool) {
 	c.t.Helper()
-	t := c.tally(at, until, func(v visit) bool { return v.at.Before(at.Add(slotLate)) || ours(v) })
+	t := c.tally(at, until, func(s testbed.Scrape) bool {
+		return s.Time.Before(at.Add(slotLate)) || ours(s)
+	})
 	c.t.Logf("%s: %s", what, t)
 	if t.hole > slotEvery+takeover {
 		c.t.Errorf("%s: %s was not scraped for %s", what, t.holeTarget, t.hole)
@@ -339,13 +341,12 @@ func (c *cluster) healed(from, mended time.Time) {
 	c.kept()
 }
 
-// servedBy returns the scrapes of a node after from, each as a slot that begins
-// when it came in.
-func (c *cluster) servedBy(node string, from time.Time) (served []slot) {
-	for _, g := range c.fleet.Groups(c.targets.Addr()) {
-		for _, v := range c.visits.at(g.Labels["__metrics_path__"]) {
-			if v.node == node && v.at.After(from) {
-				served = append(served, slot{target: g.Labels["instance"], at: v.at})
+// servedBy returns the scrapes of a node after from.
+func (c *cluster) servedBy(node string, from time.Time) (served []testbed.Scrape) {
+	for n := range clusterTargets {
+		for _, s := range c.fleet.Scrapes(n) {
+			if s.By == node && s.Time.After(from) {
+				served = append(served, s)
 			}
 		}
 	}

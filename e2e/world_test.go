@@ -20,7 +20,6 @@ type world struct {
 	receiver *testbed.Receiver
 
 	host    string // an address that no other test uses
-	visits  visits
 	targets *testbed.Server
 	sink    *testbed.Server // nil while the receiver is down
 }
@@ -48,7 +47,7 @@ func openWorld(t *testing.T, cfg testbed.FleetConfig, host string) *world {
 		receiver: testbed.NewReceiver(testbed.ReceiverConfig{Verify: true, Record: true}),
 		host:     host,
 	}
-	w.targets = w.serve(w.host+":9100", w.visits.book(w.fleet))
+	w.targets = w.serve(w.host+":9100", w.fleet)
 	w.listen()
 	t.Cleanup(func() {
 		w.targets.Close()
