@@ -276,16 +276,3 @@ func (c *Collector) Close() error {
 	}
 	return errors.Join(c.closeNode(), err, c.lock.Close())
 }
-
-// metrics returns the sum of each counter and gauge of this collector by name.
-func (c *Collector) metrics() map[string]float64 {
-	sums := map[string]float64{}
-	// What could not be gathered is missing; the rest is right.
-	families, _ := c.registry.Gather()
-	for _, family := range families {
-		for _, m := range family.GetMetric() {
-			sums[family.GetName()] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-		}
-	}
-	return sums
-}

@@ -12,7 +12,16 @@ import (
 	"github.com/divvy-collector/divvy/internal/script"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asDivvy is the environment variable that makes the test's program be divvy: the
+// nodes of a demo are processes.
+const asDivvy = "DIVVY_TEST_AS_DIVVY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asDivvy) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // Each file in testdata/script is a session of someone at a shell, in an empty
 // directory. Besides divvy itself a session knows:

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -6,26 +6,37 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 )
 
-// A display shows one state after the other.
+// A display shows one state after the other. close may be called twice.
 type display interface {
-	show(demoState)
+	show(state)
 	close()
 }
 
-// A lineDisplay writes one line for each state.
-type lineDisplay struct{ w io.Writer }
+// A lineDisplay writes one line for each state, and one for each event.
+type lineDisplay struct {
+	w      io.Writer
+	events int // that were written
+}
 
-func (l lineDisplay) show(d demoState) { fmt.Fprintln(l.w, d.line()) }
-func (l lineDisplay) close()           {}
+func (l *lineDisplay) show(s state) {
+	for _, e := range s.events[l.events:] {
+		fmt.Fprintln(l.w, e)
+	}
+	l.events = len(s.events)
+	fmt.Fprintln(l.w, s.line())
+}
+
+func (l *lineDisplay) close() {}
 
 // A screenDisplay paints states over each other on a terminal's other screen.
 type screenDisplay struct {
-	out     io.Writer
-	restore func()
+	out   *os.File
+	leave func()
 }
 
 // Escape sequences that every terminal knows.
@@ -37,23 +48,26 @@ const (
 	clearBelow  = "\x1b[J"
 )
 
-// openDisplay returns a screen if con is a terminal, else lines. Keys that are
-// pressed on the terminal go to keys until ctx ends.
-func openDisplay(ctx context.Context, con console, keys chan<- byte) display {
-	in, inIsFile := con.in.(*os.File)
-	out, outIsFile := con.out.(*os.File)
-	if !inIsFile || !outIsFile || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
-		return lineDisplay{con.out}
+// openDisplay returns a screen if in and out are a terminal, else lines. Keys
+// that are pressed on the terminal go to keys until ctx ends.
+func openDisplay(ctx context.Context, in io.Reader, out io.Writer, keys chan<- byte) display {
+	keyboard, inIsFile := in.(*os.File)
+	paper, outIsFile := out.(*os.File)
+	if !inIsFile || !outIsFile || !term.IsTerminal(int(keyboard.Fd())) || !term.IsTerminal(int(paper.Fd())) {
+		return &lineDisplay{w: out}
 	}
-	state, err := term.MakeRaw(int(in.Fd()))
+	before, err := term.MakeRaw(int(keyboard.Fd()))
 	if err != nil {
-		return lineDisplay{con.out}
+		return &lineDisplay{w: out}
 	}
-	fmt.Fprint(out, enterScreen)
+	fmt.Fprint(paper, enterScreen)
 	// A read of the terminal cannot be interrupted; this goroutine ends with
 	// the next key or with the process.
-	go readKeys(ctx, in, keys)
-	return &screenDisplay{out: out, restore: func() { _ = term.Restore(int(in.Fd()), state) }}
+	go readKeys(ctx, keyboard, keys)
+	return &screenDisplay{out: paper, leave: sync.OnceFunc(func() {
+		fmt.Fprint(paper, leaveScreen)
+		_ = term.Restore(int(keyboard.Fd()), before)
+	})}
 }
 
 // readKeys sends each byte of in to keys until ctx ends.
@@ -70,11 +84,23 @@ func readKeys(ctx context.Context, in io.Reader, keys chan<- byte) {
 	}
 }
 
-func (s *screenDisplay) show(d demoState) {
-	fmt.Fprint(s.out, toTop+strings.Join(d.screen(), clearLine+"\r\n")+clearLine+clearBelow)
+func (d *screenDisplay) show(s state) {
+	columns, rows, err := term.GetSize(int(d.out.Fd()))
+	if err != nil {
+		columns, rows = 80, 24
+	}
+	lines := s.screen(rows)
+	lines = lines[:min(rows, len(lines))]
+	for i, line := range lines {
+		lines[i] = cut(line, columns)
+	}
+	fmt.Fprint(d.out, toTop+strings.Join(lines, clearLine+"\r\n")+clearLine+clearBelow)
 }
 
-func (s *screenDisplay) close() {
-	fmt.Fprint(s.out, leaveScreen)
-	s.restore()
+func (d *screenDisplay) close() { d.leave() }
+
+// cut returns line without what does not fit into the columns.
+func cut(line string, columns int) string {
+	runes := []rune(line)
+	return string(runes[:min(columns, len(runes))])
 }

@@ -1,106 +1,235 @@
-package main
+package demo
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 )
 
-// A demoState is what one frame of the demo shows. All counts are since the
-// start, unless they say per second. How it is shown, as a line or as a screen,
-// is a pure function of it.
-type demoState struct {
+// A state is what one frame of the demo shows. All counts are since the start,
+// unless they say per second. How it is shown, as a line or as a screen, is a
+// pure function of it.
+type state struct {
 	elapsed  time.Duration
-	nodes    []nodeState
-	targets  int
-	series   int           // of all targets
 	interval time.Duration // between scrapes of one target
+	targets  int
+	series   int // of all targets
+	nodes    []nodeState
 
-	scraped   int64   // scrapes that the targets have answered
-	delivered int64   // scrapes that the receiver has
-	late      int64   // of those, that took long
-	waiting   int64   // scrapes on their way or on the collector's disk
-	lost      int64   // scrapes that are nowhere
-	rate      float64 // samples per second that the receiver takes
-	lag       time.Duration
-	down      bool // the receiver refuses everything
-	config    string
-	page      string // URL of the collector's page
+	served  int64         // slots in which a target was scraped
+	planned slips         // slots that went wrong although nothing was killed
+	crashed slips         // slots that went wrong because a node was killed
+	hole    time.Duration // longest time between two scrapes of one target
+
+	scraped   int64         // scrapes that the targets have answered
+	delivered int64         // scrapes that the receiver has
+	late      int64         // of those, that took long
+	waiting   int64         // scrapes on their way or on a node's disk
+	killed    int64         // scrapes that a killed node had not delivered
+	lost      int64         // scrapes that are nowhere
+	rate      float64       // samples per second that the receiver takes
+	lag       time.Duration // of half of the delivered scrapes at most
+
+	down   bool // the receiver refuses everything
+	events []event
+	config string // path of the nodes' configuration
 }
 
-// A nodeState is one collector.
+// slips counts slots that were not served by exactly one node.
+type slips struct{ missed, doubled int64 }
+
+// A nodeState is one node.
 type nodeState struct {
-	name    string
+	name, stage, page string
+
+	answers bool // what follows is known
+	targets int  // that it serves
+	samples float64
+	backlog int64   // samples that were not delivered yet
 	rss     uint64  // bytes
 	cpu     float64 // cores
-	backlog int64   // samples on disk or in memory that were not delivered yet
 }
 
 // line returns the state in one line, for output that is no terminal: a script
 // finds each number after its name and an equals sign.
-func (d demoState) line() string {
-	line := fmt.Sprintf("%4.0fs  targets=%d series=%d samples_per_second=%.0f scraped=%d delivered=%d waiting=%d late=%d lost=%d receiver=%s",
-		d.elapsed.Seconds(), d.targets, d.series, d.rate, d.scraped, d.delivered, d.waiting, d.late, d.lost, d.receiver())
-	for _, n := range d.nodes {
-		line += fmt.Sprintf(" %s{backlog=%d rss_mb=%.1f cpu=%.2f}", n.name, n.backlog, megabytes(n.rss), n.cpu)
+func (s state) line() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%4.0fs  nodes=%d targets=%d series=%d", s.elapsed.Seconds(), len(s.nodes), s.targets, s.series)
+	fmt.Fprintf(&b, " served=%d missed=%d doubled=%d kill_missed=%d kill_doubled=%d hole=%.1fs",
+		s.served, s.planned.missed, s.planned.doubled, s.crashed.missed, s.crashed.doubled, s.hole.Seconds())
+	fmt.Fprintf(&b, " scraped=%d delivered=%d waiting=%d late=%d killed=%d lost=%d receiver=%s samples_per_second=%.0f",
+		s.scraped, s.delivered, s.waiting, s.late, s.killed, s.lost, s.receiver(), s.rate)
+	for _, n := range s.nodes {
+		fmt.Fprintf(&b, " %s{stage=%s targets=%d samples_per_second=%.0f backlog=%d rss_mb=%.1f cpu=%.2f}",
+			n.name, n.stage, n.targets, n.samples, n.backlog, megabytes(n.rss), n.cpu)
 	}
-	return line
+	return b.String()
+}
+
+// summary returns the last line of the demo.
+func (s state) summary() string {
+	text := fmt.Sprintf("%s slots of %d targets in %s: %d missed, %d doubled. %s scrapes: %s delivered, %s late, %s lost.",
+		grouped(s.served+s.planned.missed+s.crashed.missed), s.targets, s.elapsed.Round(time.Second), s.planned.missed, s.planned.doubled,
+		grouped(s.scraped), grouped(s.delivered), grouped(s.late), grouped(s.lost))
+	if s.killed > 0 || s.crashed != (slips{}) {
+		text += fmt.Sprintf("\nBecause of killed nodes: %d slots missed, %d doubled, %s scrapes not delivered.",
+			s.crashed.missed, s.crashed.doubled, grouped(s.killed))
+	}
+	return text
+}
+
+// verdict returns what divvy has promised and not kept, or nil.
+func (s state) verdict() error {
+	var errs []error
+	if s.lost > 0 {
+		errs = append(errs, fmt.Errorf("%d scrapes are lost", s.lost))
+	}
+	if s.planned != (slips{}) {
+		errs = append(errs, fmt.Errorf("%d slots were missed and %d doubled although no node was killed", s.planned.missed, s.planned.doubled))
+	}
+	return errors.Join(errs...)
 }
 
 // receiver says how the receiver is.
-func (d demoState) receiver() string {
-	if d.down {
+func (s state) receiver() string {
+	if s.down {
 		return "down"
 	}
 	return "up"
 }
 
-// screen returns the state as lines of a terminal.
-func (d demoState) screen() []string {
-	lines := []string{
-		fmt.Sprintf("  divvy demo   %s", d.elapsed.Round(time.Second)),
-		"",
-		fmt.Sprintf("  targets   %9s   %s series, scraped every %s", grouped(int64(d.targets)), grouped(int64(d.series)), d.interval),
-		fmt.Sprintf("  samples   %9s   per second arrive at the receiver", grouped(int64(d.rate))),
-		"",
-		"  scrapes",
-		fmt.Sprintf("    made      %9s", grouped(d.scraped)),
-		fmt.Sprintf("    delivered %9s   half of them within %s", grouped(d.delivered), d.lag),
-		fmt.Sprintf("    waiting   %9s   %s", grouped(d.waiting), bar(d.waiting, d.scraped)),
-		fmt.Sprintf("    late      %9s   arrived more than %s after they were made", grouped(d.late), demoLate),
-		fmt.Sprintf("    lost      %9s   %s", grouped(d.lost), d.verdict()),
-		"",
-		fmt.Sprintf("  receiver  %9s   %s", d.receiver(), d.advice()),
-		"",
+// screen returns the state as lines of a terminal with that many rows. The blank
+// ones go first if there are too few, then what happened longest ago.
+func (s state) screen(rows int) []string {
+	parts := [][]string{s.head(), s.nodeLines(), s.slotLines(), s.scrapeLines(), {s.receiverLine()}}
+	const foot = "  a add a node   s stop the youngest   k kill the oldest   r receiver down or up   q quit"
+	used := 2 // the title of what happened, and the foot
+	for _, p := range parts {
+		used += len(p)
 	}
-	for _, n := range d.nodes {
-		lines = append(lines, fmt.Sprintf("  %-9s backlog %s samples; %.1f MB and %.0f %% of a core, with targets and receiver",
-			n.name, grouped(n.backlog), megabytes(n.rss), 100*n.cpu))
+	blanks := len(parts) + 1
+	const enough = 4 // events that matter more than blank lines
+	spaced := rows-used-blanks >= enough
+	if spaced {
+		used += blanks
 	}
-	return append(lines, "",
-		"  config  "+d.config,
-		"  page    "+d.page,
-		"",
-		"  q quit   r take the receiver down, or bring it back")
+	parts = append(parts, s.eventLines(max(2, rows-used)), []string{foot})
+	var lines []string
+	for i, p := range parts {
+		if i > 0 && spaced {
+			lines = append(lines, "")
+		}
+		lines = append(lines, p...)
+	}
+	return lines
 }
 
-// verdict says what the number of lost scrapes means.
-func (d demoState) verdict() string {
-	if d.lost == 0 {
-		return "every scrape has arrived or is safe on disk"
-	}
-	return "MISSING"
+// head says what there is.
+func (s state) head() []string {
+	return []string{fmt.Sprintf("  divvy demo %s   nodes share %d targets; every %s each is due, once: that is a slot",
+		s.elapsed.Round(time.Second), s.targets, s.interval)}
 }
 
-// advice says what to look at.
-func (d demoState) advice() string {
-	switch {
-	case d.down:
-		return "answers 503; scrapes wait on disk. Press r to bring it back"
-	case d.waiting > int64(2*d.targets):
-		return "takes what was waiting"
+// nodeLines is a table of the nodes.
+func (s state) nodeLines() []string {
+	lines := []string{"  node     stage      targets  samples/s    backlog    memory   cpu"}
+	for _, n := range s.nodes {
+		line := fmt.Sprintf("  %-8s %-9s ", n.name, n.stage)
+		if n.answers {
+			line += fmt.Sprintf("%8d %10s %10s %6.1f MB %3.0f %%  ", n.targets, grouped(int64(n.samples)), grouped(n.backlog), megabytes(n.rss), 100*n.cpu)
+		} else {
+			line += fmt.Sprintf("%8s %10s %10s %9s %5s  ", "-", "-", "-", "-", "-")
+		}
+		lines = append(lines, line+n.meaning())
 	}
-	return "press r to take it down, and see that nothing is lost"
+	return lines
+}
+
+// meaning says what a node does in its stage; of one that serves, where its page
+// is.
+func (n nodeState) meaning() string {
+	text, ok := map[string]string{
+		"starting":  "its process begins",
+		"viewing":   "reads its configuration, finds the others",
+		"joining":   "others serve until the instant it has named",
+		"leaving":   "serves until the instant it has named",
+		"left":      "others serve; it delivers what it has",
+		"killed":    "a starts it again, with what is on its disk",
+		"ended":     "its process has ended",
+		"fenced":    "was stopped too long to be sure; joins again",
+		"displaced": "another node has its name",
+	}[n.stage]
+	if !ok {
+		return n.page
+	}
+	return text
+}
+
+// slotLines say whether each slot was served by exactly one node.
+func (s state) slotLines() []string {
+	slip := func(many, by int64, who string) string {
+		text := who
+		if many > 0 {
+			text += ", ALTHOUGH NO NODE WAS KILLED"
+		}
+		if by > 0 {
+			text += fmt.Sprintf("; %s more while a kill was being noticed", grouped(by))
+		}
+		return text
+	}
+	return []string{
+		fmt.Sprintf("  slots    served  %9s   a node came to the target, as it is meant to be", grouped(s.served)),
+		fmt.Sprintf("           missed  %9s   %s", grouped(s.planned.missed), slip(s.planned.missed, s.crashed.missed, "no node came")),
+		fmt.Sprintf("           doubled %9s   %s", grouped(s.planned.doubled), slip(s.planned.doubled, s.crashed.doubled, "two nodes came")),
+		fmt.Sprintf("           hole    %8.1fs   longest time between two scrapes of a target", s.hole.Seconds()),
+	}
+}
+
+// scrapeLines say where the scrapes are that were made.
+func (s state) scrapeLines() []string {
+	lost := "every scrape has arrived, or is on its way or on a disk"
+	if s.lost > 0 {
+		lost = "MISSING"
+	}
+	return []string{
+		fmt.Sprintf("  scrapes  made    %9s   answered by a target, which numbers them", grouped(s.scraped)),
+		fmt.Sprintf("           arrived %9s   at the receiver, half within %s; now %s samples a second", grouped(s.delivered), s.lag, grouped(int64(s.rate))),
+		fmt.Sprintf("           waiting %9s   %s", grouped(s.waiting), s.wait()),
+		fmt.Sprintf("           late    %9s   arrived more than %s after they were made", grouped(s.late), lateAfter),
+		fmt.Sprintf("           killed  %9s   on the disk of a killed node, or its last 1/4 second, which is gone", grouped(s.killed)),
+		fmt.Sprintf("           lost    %9s   %s", grouped(s.lost), lost),
+	}
+}
+
+// wait explains the scrapes that wait.
+func (s state) wait() string {
+	if s.waiting <= int64(s.targets) {
+		return "on their way"
+	}
+	return bar(s.waiting, s.scraped) + " on the nodes' disks"
+}
+
+// receiverLine says how the receiver is, and what can be done about it.
+func (s state) receiverLine() string {
+	if s.down {
+		return "  receiver down   it answers 503, and samples wait on the nodes' disks. Press r to bring it back"
+	}
+	return "  receiver up     press r to take it down, and see that nothing is lost"
+}
+
+// eventLines are the last things that happened, latest first: at most so many.
+func (s state) eventLines(most int) []string {
+	lines := []string{"  what happened last"}
+	for i := len(s.events) - 1; i >= 0 && len(lines) <= most; i-- {
+		lines = append(lines, s.events[i].String())
+	}
+	return lines
+}
+
+// String returns e as a line.
+func (e event) String() string {
+	return fmt.Sprintf("  %6s  %-8s %s", e.at.Round(time.Second), e.node, e.text)
 }
 
 // bar draws part of whole, at most 30 wide.

@@ -1,130 +1,161 @@
-package main
+package demo
 
 import (
-	"bytes"
-	"context"
-	"net/http"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 )
 
-// The demo runs without a terminal, loses nothing, and says so.
-func TestDemoLosesNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
-	var out bytes.Buffer
-	cfg := demoConfig{targets: 5, series: 20, interval: 500 * time.Millisecond, duration: 3 * time.Second}
-	if err := runDemo(context.Background(), cfg, console{in: strings.NewReader(""), out: &out, err: &out}); err != nil {
-		t.Fatalf("%v\n%s", err, &out)
-	}
-	if text := out.String(); !strings.Contains(text, " 0 lost.") || strings.Contains(text, "\n0 scrapes") {
-		t.Errorf("got %s", text)
-	}
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// What was scraped while the receiver was down arrives when it is back.
-func TestDemoReceiverDownLosesNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
+// example is a state in which there is something of everything.
+func example() state {
+	return state{
+		elapsed: 83 * time.Second, targets: 60, series: 12060, interval: 2 * time.Second,
+		nodes: []nodeState{
+			{name: "node1", stage: "killed", page: "http://127.0.0.1:1/"},
+			{name: "node2", stage: "serving", page: "http://127.0.0.1:2/", answers: true,
+				targets: 43, samples: 4321.5, backlog: 1155750, rss: 31_400_000, cpu: 0.034},
+			{name: "node3", stage: "leaving", page: "http://127.0.0.1:3/", answers: true, targets: 17, samples: 1708, rss: 30_000_000, cpu: 0.02},
+			{name: "node4", stage: "starting", page: "http://127.0.0.1:4/"},
+		},
+		served: 2400, crashed: slips{missed: 1, doubled: 4}, hole: 2960 * time.Millisecond,
+		scraped: 2404, delivered: 1500, late: 3, waiting: 901, killed: 3, rate: 5025.4, lag: 256 * time.Millisecond, down: true,
+		events: []event{
+			{12 * time.Second, "node1", "is started"},
+			{time.Minute, "node1", "is killed (kill -9), and cannot tell anybody"},
+			{60350 * time.Millisecond, "node1", "found dead by node2, 350ms after its last sign of life: others serve its targets"},
+			{70 * time.Second, "", "the receiver is down; samples wait on the nodes' disks"},
+			{81 * time.Second, "node3", "is asked to stop"},
+			{82 * time.Second, "node4", "is started"},
+		},
+		config: "/tmp/demo.alloy",
 	}
-	d, err := openDemo(demoConfig{targets: 5, series: 20, interval: 500 * time.Millisecond}, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.setReceiver(true)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	d.watch(ctx, lineDisplay{t.Output()}, nil)
-	before := d.state()
-	if err := d.close(); err != nil {
-		t.Fatal(err)
-	}
-	after := d.state()
-	if before.delivered != 0 || before.lost != 0 || before.waiting == 0 {
-		t.Errorf("while the receiver was down: %s", before.line())
-	}
-	if after.lost != 0 || after.delivered != after.scraped || after.scraped < 20 {
-		t.Errorf("in the end: %s", after.line())
-	}
-}
-
-// A scrape that a target has answered and that never reaches the receiver is
-// counted as lost.
-func TestDemoSeesALoss(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
-	d, err := openDemo(demoConfig{targets: 2, series: 5, interval: 500 * time.Millisecond}, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	if status, _ := get(t, client, "http://"+d.bed.Addr()+"/t/0/metrics"); status != http.StatusOK {
-		t.Fatalf("status %d", status)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	d.watch(ctx, lineDisplay{t.Output()}, nil)
-	if err := d.close(); err != nil {
-		t.Fatal(err)
-	}
-	if got := d.state(); got.lost != 1 {
-		t.Errorf("took one scrape away, and see %s", got.line())
-	}
-}
-
-// A rate is that of the last seconds, whatever was before.
-func TestRateForgets(t *testing.T) {
-	var r rate
-	start := time.Unix(0, 0)
-	f := func(second int, count, want float64) {
-		t.Helper()
-		if got := r.perSecond(start.Add(time.Duration(second)*time.Second), count); got != want {
-			t.Errorf("after %d s: %g, want %g", second, got, want)
-		}
-	}
-	f(0, 100, 0)
-	f(1, 110, 10)
-	f(2, 110, 5)
-	f(4, 110, 2.5)
-	f(6, 110, 0)
-	f(8, 150, 10)
 }
 
 // The screen says in words what the numbers mean.
-func TestDemoScreen(t *testing.T) {
-	d := demoState{
-		elapsed: 83 * time.Second, targets: 50, series: 10050, interval: 2 * time.Second,
-		scraped: 2075, delivered: 1500, late: 3, waiting: 575, rate: 5025.4, lag: 256 * time.Millisecond, down: true,
-		nodes:  []nodeState{{name: "divvy", rss: 31_400_000, cpu: 0.034, backlog: 1155750}},
-		config: "/tmp/demo.alloy", page: "http://127.0.0.1:1/",
+func TestScreenExplainsItself(t *testing.T) {
+	f := func(s state, rows int, want string) {
+		t.Helper()
+		got := s.screen(rows)
+		if diff := cmp.Diff(strings.Split(strings.Trim(want, "\n"), "\n"), got); diff != "" {
+			t.Errorf("%d rows (-want +got):\n%s", rows, diff)
+		}
+		if len(got) > rows {
+			t.Errorf("%d lines on %d rows", len(got), rows)
+		}
 	}
-	want := strings.Split(strings.TrimPrefix(`
-  divvy demo   1m23s
+	f(example(), 40, `
+  divvy demo 1m23s   nodes share 60 targets; every 2s each is due, once: that is a slot
 
-  targets          50   10,050 series, scraped every 2s
-  samples       5,025   per second arrive at the receiver
+  node     stage      targets  samples/s    backlog    memory   cpu
+  node1    killed           -          -          -         -     -  a starts it again, with what is on its disk
+  node2    serving         43      4,321  1,155,750   31.4 MB   3 %  http://127.0.0.1:2/
+  node3    leaving         17      1,708          0   30.0 MB   2 %  serves until the instant it has named
+  node4    starting         -          -          -         -     -  its process begins
 
-  scrapes
-    made          2,075
-    delivered     1,500   half of them within 256ms
-    waiting         575   ▇▇▇▇▇▇▇▇▇
-    late              3   arrived more than 10s after they were made
-    lost              0   every scrape has arrived or is safe on disk
+  slots    served      2,400   a node came to the target, as it is meant to be
+           missed          0   no node came; 1 more while a kill was being noticed
+           doubled         0   two nodes came; 4 more while a kill was being noticed
+           hole         3.0s   longest time between two scrapes of a target
 
-  receiver       down   answers 503; scrapes wait on disk. Press r to bring it back
+  scrapes  made        2,404   answered by a target, which numbers them
+           arrived     1,500   at the receiver, half within 256ms; now 5,025 samples a second
+           waiting       901   ▇▇▇▇▇▇▇▇▇▇▇▇ on the nodes' disks
+           late            3   arrived more than 10s after they were made
+           killed          3   on the disk of a killed node, or its last 1/4 second, which is gone
+           lost            0   every scrape has arrived, or is on its way or on a disk
 
-  divvy     backlog 1,155,750 samples; 31.4 MB and 3 % of a core, with targets and receiver
+  receiver down   it answers 503, and samples wait on the nodes' disks. Press r to bring it back
 
-  config  /tmp/demo.alloy
-  page    http://127.0.0.1:1/
+  what happened last
+   1m22s  node4    is started
+   1m21s  node3    is asked to stop
+   1m10s           the receiver is down; samples wait on the nodes' disks
+    1m0s  node1    found dead by node2, 350ms after its last sign of life: others serve its targets
+    1m0s  node1    is killed (kill -9), and cannot tell anybody
+     12s  node1    is started
 
-  q quit   r take the receiver down, or bring it back`, "\n"), "\n")
-	if diff := cmp.Diff(want, d.screen()); diff != "" {
+  a add a node   s stop the youngest   k kill the oldest   r receiver down or up   q quit
+`)
+	broken := example()
+	broken.nodes = nil
+	broken.down, broken.waiting, broken.lost, broken.planned = false, 4, 2, slips{missed: 1, doubled: 2}
+	f(broken, 20, `
+  divvy demo 1m23s   nodes share 60 targets; every 2s each is due, once: that is a slot
+  node     stage      targets  samples/s    backlog    memory   cpu
+  slots    served      2,400   a node came to the target, as it is meant to be
+           missed          1   no node came, ALTHOUGH NO NODE WAS KILLED; 1 more while a kill was being noticed
+           doubled         2   two nodes came, ALTHOUGH NO NODE WAS KILLED; 4 more while a kill was being noticed
+           hole         3.0s   longest time between two scrapes of a target
+  scrapes  made        2,404   answered by a target, which numbers them
+           arrived     1,500   at the receiver, half within 256ms; now 5,025 samples a second
+           waiting         4   on their way
+           late            3   arrived more than 10s after they were made
+           killed          3   on the disk of a killed node, or its last 1/4 second, which is gone
+           lost            2   MISSING
+  receiver up     press r to take it down, and see that nothing is lost
+  what happened last
+   1m22s  node4    is started
+   1m21s  node3    is asked to stop
+   1m10s           the receiver is down; samples wait on the nodes' disks
+    1m0s  node1    found dead by node2, 350ms after its last sign of life: others serve its targets
+    1m0s  node1    is killed (kill -9), and cannot tell anybody
+  a add a node   s stop the youngest   k kill the oldest   r receiver down or up   q quit
+`)
+}
+
+// Without a terminal each state is a line that a script can read, after a line
+// for each thing that has happened.
+func TestLinesTellEachEventOnce(t *testing.T) {
+	var out strings.Builder
+	l := &lineDisplay{w: &out}
+	s := example()
+	s.nodes, s.events = s.nodes[:2], s.events[:1]
+	l.show(s)
+	s.events = append(s.events, event{84 * time.Second, "node2", "serves its share"})
+	l.show(s)
+	line := "  83s  nodes=2 targets=60 series=12060 served=2400 missed=0 doubled=0 kill_missed=1 kill_doubled=4 hole=3.0s" +
+		" scraped=2404 delivered=1500 waiting=901 late=3 killed=3 lost=0 receiver=down samples_per_second=5025" +
+		" node1{stage=killed targets=0 samples_per_second=0 backlog=0 rss_mb=0.0 cpu=0.00}" +
+		" node2{stage=serving targets=43 samples_per_second=4322 backlog=1155750 rss_mb=31.4 cpu=0.03}\n"
+	want := "     12s  node1    is started\n" + line + "   1m24s  node2    serves its share\n" + line
+	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The last line says what was promised, what was kept, and what a kill has cost;
+// the exit code is about the promise.
+func TestVerdictIsAboutWhatWasPromised(t *testing.T) {
+	f := func(s state, wantText, wantErr string) {
+		t.Helper()
+		if diff := cmp.Diff(wantText, s.summary()); diff != "" {
+			t.Error(diff)
+		}
+		if got := fmt.Sprint(s.verdict()); got != wantErr {
+			t.Errorf("got error %s, want %s", got, wantErr)
+		}
+	}
+	s := state{elapsed: 30 * time.Second, targets: 60, served: 890, scraped: 900, delivered: 900}
+	f(s, "890 slots of 60 targets in 30s: 0 missed, 0 doubled. 900 scrapes: 900 delivered, 0 late, 0 lost.", "<nil>")
+	s.crashed, s.killed, s.delivered = slips{missed: 1, doubled: 2}, 3, 897
+	f(s, "891 slots of 60 targets in 30s: 0 missed, 0 doubled. 900 scrapes: 897 delivered, 0 late, 0 lost.\n"+
+		"Because of killed nodes: 1 slots missed, 2 doubled, 3 scrapes not delivered.", "<nil>")
+	s = state{elapsed: 30 * time.Second, targets: 60, served: 890, scraped: 900, delivered: 898, lost: 2, planned: slips{missed: 1, doubled: 5}}
+	f(s, "891 slots of 60 targets in 30s: 1 missed, 5 doubled. 900 scrapes: 898 delivered, 0 late, 2 lost.",
+		"2 scrapes are lost\n1 slots were missed and 5 doubled although no node was killed")
+}
+
+// A line that is too long for the terminal would move all others.
+func TestCutKeepsCharactersWhole(t *testing.T) {
+	for columns, want := range map[int]string{0: "", 2: "a▇", 3: "a▇b", 9: "a▇b"} {
+		if got := cut("a▇b", columns); got != want {
+			t.Errorf("%d columns: %q, want %q", columns, got, want)
+		}
 	}
 }

@@ -57,6 +57,9 @@ func (s Stage) String() string {
 	return [...]string{"viewing", "joining", "serving", "leaving", "left", "fenced", "displaced"}[s]
 }
 
+// MarshalText returns the name: JSON would show the number.
+func (s Stage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // maxLives bounds what a peer can make us remember.
 const maxLives = 10_000
 
