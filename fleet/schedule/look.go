@@ -15,6 +15,13 @@ const (
 	// who served it.
 	maxAge = 30 * time.Second
 
+	// maxMove is by how much a node may have moved the date of its joining.
+	maxMove = 10 * time.Second
+
+	// stopped is how long a node has not served for certain that withdraws at
+	// once: it was stopped for longer (maxLate), and told it a moment ago.
+	stopped = time.Second
+
 	// spread is how long the slots of a look are spread over, in steps that
 	// serve many of them at once.
 	spread     = time.Second
@@ -35,10 +42,8 @@ type catchUp struct {
 // lookLocked compares two Views, one after the other, and schedules the latest
 // slot of each key that became ours although it has passed. It needs mu.
 //
-// Its owner by the View before must be one that the new View knows, and knows
-// not to serve at that slot: it died or its dates were moved. A node that is
-// not in the new View any more has withdrawn, or left long ago, and served the
-// slot while it was there.
+// The owner by the View before must not have served the slot: it died before,
+// or had not begun, or was stopped. Otherwise the slot would be served twice.
 func (c *Clock) lookLocked(now time.Time, before, view owner.View) {
 	for _, t := range c.queue {
 		slot := t.latest()
@@ -53,11 +58,16 @@ func (c *Clock) lookLocked(now time.Time, before, view owner.View) {
 		if owned && c.isSelf(former) {
 			continue // it was ours in time, and was left out for a reason
 		}
-		end, known := lastEnd(view, former.Name, at)
-		if owned && !known {
-			continue
+		end, dead := endOf(view, former)
+		switch {
+		case !owned:
+		case dead:
+			c.round.Missed += missedSince(t, end)
+		case at.Sub(former.From) < maxMove: // it has moved the date and not begun
+		case now.Sub(at) < stopped:
+		default:
+			continue // it may have served the slot, before it withdrew or was forgotten
 		}
-		c.round.Missed += missedSince(t, end)
 		c.inheritLocked(t, now)
 	}
 	slices.SortStableFunc(c.late, func(a, b catchUp) int { return cmp.Compare(a.at, b.at) })
@@ -96,26 +106,21 @@ func (c *Clock) catchUpLocked(now time.Time, view owner.View) {
 	c.late = append(c.late[:0], c.late[n:]...)
 }
 
-// lastEnd returns when the last life of a node ended before slot, or the zero
-// time. It reports whether view knows the node at all.
-func lastEnd(view owner.View, name string, slot time.Time) (end time.Time, known bool) {
+// endOf returns when a member's life ended, if view knows of its end.
+func endOf(view owner.View, former owner.Member) (end time.Time, known bool) {
 	members := view.Members()
-	i := sort.Search(len(members), func(i int) bool { return members[i].Name >= name })
-	for ; i < len(members) && members[i].Name == name; i++ {
-		known = true
-		if u := members[i].Until; !u.After(slot) && u.After(end) {
-			end = u
+	i := sort.Search(len(members), func(i int) bool { return members[i].Name >= former.Name })
+	for ; i < len(members) && members[i].Name == former.Name; i++ {
+		if m := members[i]; m.From.Equal(former.From) && !m.Until.IsZero() {
+			return m.Until, true
 		}
 	}
-	return end, known
+	return time.Time{}, false
 }
 
 // missedSince counts the slots of t before its latest that nobody served since
-// its owner's end, which is zero if it is not known.
+// its owner's end.
 func missedSince(t *timed, end time.Time) int {
-	if end.IsZero() {
-		return 0
-	}
 	first := owner.NextSlot(t.Key, t.Interval, end.Add(-1))
 	return max(int((t.latest()-first.UnixNano())/int64(t.Interval)), 0)
 }

@@ -122,20 +122,62 @@ func TestPlannedChangesCatchNothingUp(t *testing.T) {
 	})
 }
 
-// A node that is not in the View any more served its slots while it was there:
-// it withdrew, or left so long ago that it is forgotten.
-func TestAForgottenNodeLeavesNothingToCatchUp(t *testing.T) {
+// A node that withdraws served its slots while it was there, but for the last
+// second; also if it says in the same breath when it comes back.
+func TestWithdrawnNodeLeavesOneSecondToCatchUp(t *testing.T) {
+	f := func(back bool) {
+		t.Helper()
+		run(t, func(d *desk) {
+			d.view.Set(owner.NewView(owner.Member{Name: "me"}, owner.Member{Name: "other"}))
+			d.clock.Set(manyKeys(400, 10*time.Second))
+			d.take(50 * time.Second)
+			view := owner.Alone("me")
+			if back {
+				view = owner.NewView(owner.Member{Name: "me"}, owner.Member{Name: "other", From: d.now().Add(5 * time.Second)})
+			}
+			known := d.now()
+			d.view.Set(view)
+			synctest.Wait()
+			dues, _ := d.take(time.Second)
+			caught := 0
+			for _, x := range dues {
+				if !x.CaughtUp {
+					continue
+				}
+				if caught++; known.Sub(x.Slot) >= stopped {
+					t.Fatalf("back %t: %+v", back, x)
+				}
+			}
+			if caught == 0 {
+				t.Errorf("back %t: nothing was caught up", back)
+			}
+		})
+	}
+	f(false)
+	f(true)
+}
+
+// A joining node moves its date, and word of it comes late: it has served
+// nothing yet.
+func TestSlotsBeforeAMovedDateAreCaughtUp(t *testing.T) {
 	run(t, func(d *desk) {
-		d.view.Set(owner.NewView(owner.Member{Name: "me"}, owner.Member{Name: "other"}))
-		d.clock.Set(manyKeys(200, time.Minute))
-		d.take(50 * time.Second)
-		d.view.Set(owner.Alone("me"))
+		join := func(in time.Duration) owner.View {
+			return owner.NewView(owner.Member{Name: "me"}, owner.Member{Name: "other", From: d.now().Add(in)})
+		}
+		d.clock.Set(manyKeys(400, 10*time.Second))
+		d.view.Set(join(20 * time.Second))
+		d.take(24 * time.Second)
+		d.view.Set(join(2 * time.Second))
 		synctest.Wait()
 		dues, _ := d.take(time.Second)
+		caught := 0
 		for _, x := range dues {
 			if x.CaughtUp {
-				t.Fatalf("%+v", x)
+				caught++
 			}
+		}
+		if caught < 50 || caught > 110 { // 4 s of 10, of half of 400
+			t.Errorf("%d slots were caught up", caught)
 		}
 	})
 }
@@ -301,9 +343,9 @@ func (d *dumb) pass(from, to time.Time) {
 
 // change takes another View.
 func (d *dumb) change(now time.Time, view owner.View) {
-	knows := func(name string) bool {
+	ended := func(former owner.Member) bool {
 		for _, m := range view.Members() {
-			if m.Name == name {
+			if m.Name == former.Name && m.From.Equal(former.From) && !m.Until.IsZero() {
 				return true
 			}
 		}
@@ -315,7 +357,8 @@ func (d *dumb) change(now time.Time, view owner.View) {
 		switch {
 		case s.Before(d.start), !s.After(d.last[e.Key]), now.Sub(s) > maxAge:
 		case !d.mine(view, e.Key, s), d.mine(d.view, e.Key, s):
-		case owned && !knows(former.Name), s.Add(e.Interval).Sub(now) < minGap:
+		case owned && !ended(former) && s.Sub(former.From) >= maxMove && now.Sub(s) >= stopped:
+		case s.Add(e.Interval).Sub(now) < minGap:
 		default:
 			d.serve(e.Key, s, true)
 		}
