@@ -53,6 +53,10 @@ const (
 	// withdraws this node meanwhile.
 	maxLate = 1500 * time.Millisecond
 	hold    = time.Second
+
+	// unnoticed is how long a node may be stopped before others can have found
+	// it dead, and begun to count what is missed.
+	unnoticed = 2500 * time.Millisecond
 )
 
 // Config says whose slots a Clock serves.
@@ -83,6 +87,7 @@ type Clock struct {
 	queue   slots
 	late    []catchUp // ascending by at
 	held    time.Time // until then nothing is served; by the monotonic clock
+	heirs   bool      // others serve and count what is ours while nothing is served
 	round   Round     // being made; its slices are used again
 }
 
@@ -219,7 +224,7 @@ func (c *Clock) keepTime(w *watch, view owner.View) time.Time {
 	if stopped := max(elapsed-w.sleep, step); stopped > maxLate && c.shared(view) {
 		c.cfg.Log.Warn("this process was stopped; slots of the next second are left out", "for", stopped)
 		c.mu.Lock()
-		c.held = time.Now().Add(hold)
+		c.held, c.heirs = time.Now().Add(hold), stopped > unnoticed
 		c.mu.Unlock()
 	}
 	return now
@@ -261,7 +266,7 @@ func (c *Clock) passLocked(t *timed, now time.Time, view owner.View) {
 	if now.Sub(slot) >= t.Interval {
 		latest := owner.Slot(t.Key, t.Interval, now)
 		if m, ok := view.Owner(t.Key, slot); ok && c.isSelf(m) {
-			c.round.Missed += int(latest.Sub(slot) / t.Interval)
+			c.missLocked(int(latest.Sub(slot) / t.Interval))
 		}
 		slot = latest
 	}
@@ -270,12 +275,19 @@ func (c *Clock) passLocked(t *timed, now time.Time, view owner.View) {
 	case !ok || !c.isSelf(m):
 		c.loseLocked(t, slot, m.Name)
 	case c.holdsLocked():
-		c.round.Missed++
+		c.missLocked(1)
 	default:
 		c.serveLocked(t, Due{Key: t.Key, Slot: slot, Late: now.Sub(slot), From: c.predecessor(t, slot, view)})
 	}
 	t.passed = slot.UnixNano()
 	t.next = t.passed + int64(t.Interval)
+}
+
+// missLocked counts slots that were ours and are not served. It needs mu.
+func (c *Clock) missLocked(n int) {
+	if !c.holdsLocked() || !c.heirs {
+		c.round.Missed += n
+	}
 }
 
 // serveLocked adds a slot that is ours to the round. It needs mu.

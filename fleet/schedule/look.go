@@ -62,7 +62,7 @@ func (c *Clock) lookLocked(now time.Time, before, view owner.View) {
 		switch {
 		case !owned:
 		case dead:
-			c.round.Missed += missedSince(t, end)
+			c.missLocked(missedSince(t, end))
 		case at.Sub(former.From) < maxMove: // it has moved the date and not begun
 		case now.Sub(at) < stopped:
 		default:
@@ -77,7 +77,7 @@ func (c *Clock) lookLocked(now time.Time, before, view owner.View) {
 func (c *Clock) inheritLocked(t *timed, now time.Time) {
 	left := time.Duration(t.next - now.UnixNano())
 	if left < minGap {
-		c.round.Missed++
+		c.missLocked(1)
 		return
 	}
 	wait := time.Duration(uint64(t.Key)>>32%uint64(spread/spreadStep)) * spreadStep
@@ -98,7 +98,7 @@ func (c *Clock) catchUpLocked(now time.Time, view owner.View) {
 		switch m, ok := view.Owner(l.key, slot); {
 		case !ok || !c.isSelf(m):
 		case c.holdsLocked():
-			c.round.Missed++
+			c.missLocked(1)
 		default:
 			c.serveLocked(t, Due{Key: l.key, Slot: slot, Late: now.Sub(slot), CaughtUp: true})
 		}

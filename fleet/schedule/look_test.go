@@ -453,3 +453,28 @@ func TestASleepingMachineHoldsIfItSharesItsKeys(t *testing.T) {
 		}
 	})
 }
+
+// What came while a node was stopped is missed, unless others had the time to
+// find that out: then they count.
+func TestStoppedNodeCountsWhatNobodyElseCan(t *testing.T) {
+	f := func(stop time.Duration, counts bool) {
+		t.Helper()
+		run(t, func(d *desk) {
+			d.view.Set(owner.NewView(owner.Member{Name: "me"}, owner.Member{Name: "other", From: time.Unix(1<<40, 0)}))
+			serve := d.clock.cfg.Serve
+			d.clock.cfg.Serve = func(r Round) {
+				serve(r)
+				time.Sleep(stop)
+				stop = 0
+			}
+			d.clock.Set([]Entry{{2, 250 * time.Millisecond}})
+			d.take(5 * time.Second)
+			d.view.Set(owner.Alone("other"))
+			if _, missed := d.takeLost(time.Second); counts != (missed > 5) {
+				t.Errorf("stopped for %s: %d slots missed", stop, missed)
+			}
+		})
+	}
+	f(2*time.Second, true)
+	f(4*time.Second, false)
+}

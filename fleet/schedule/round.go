@@ -11,9 +11,10 @@ type Round struct {
 	Due  []Due
 	Lost []Lost
 
-	// Missed counts slots that were ours and that this node does not serve:
-	// those of a delay but for the latest, those that came while it was
-	// stopped, and those of a dead node that are too old to be caught up.
+	// Missed counts slots that were ours and that nobody serves, as far as this
+	// node can know: those of a delay but for the latest, those that came while
+	// it was stopped so shortly that nobody noticed, and those of a dead node
+	// that are too old to be caught up.
 	Missed int
 }
 
