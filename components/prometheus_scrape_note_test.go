@@ -35,6 +35,9 @@ func endings(r *sinktest.Recorder) int {
 // tells the old one through the seam between them, and that one marks the
 // series.
 func TestScrapesTellEachOtherWhatEnded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real time")
+	}
 	var down atomic.Bool
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if down.Load() {
