@@ -58,7 +58,10 @@ func (d delegate) NotifyMsg(b []byte) {
 
 // GetBroadcasts returns what is to be gossiped.
 func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
-	return d.n.queue.GetBroadcasts(overhead, limit)
+	d.n.mu.Lock()
+	nodes := len(d.n.known) + 1
+	d.n.mu.Unlock()
+	return d.n.outbox.take(overhead, limit, nodes)
 }
 
 // LocalState returns the states that a peer is told in a push/pull.

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/memberlist"
-
-	"github.com/divvy-collector/divvy/fleet/member/ckit"
 )
 
 // gossipConfig is memberlist's configuration: what Grafana Alloy's nodes have,
@@ -46,28 +44,6 @@ func (l logLines) Write(line []byte) (int, error) {
 	l.log.Log(context.Background(), level, text, "from", "gossip")
 	return len(line), nil
 }
-
-// broadcast gossips a statement for other software. A node that was displaced
-// would make it in another's name.
-func (n *Node) broadcast(st ckit.Statement) {
-	n.meters.broadcasts.Inc()
-	n.queue.QueueBroadcast(statement{st})
-}
-
-// A statement is a broadcast that replaces an earlier one about the same node.
-type statement struct{ ckit.Statement }
-
-// Invalidates is never asked, for Name is.
-func (s statement) Invalidates(memberlist.Broadcast) bool { return false }
-
-// Name says which statements replace each other.
-func (s statement) Name() string { return s.Node }
-
-// Message returns the bytes to gossip.
-func (s statement) Message() []byte { return s.Encode() }
-
-// Finished does nothing: nobody waits for a statement.
-func (s statement) Finished() {}
 
 // renewMetadata gossips the metadata after each change. memberlist may drop an
 // update that races with a refutation of its own, so it is done again until

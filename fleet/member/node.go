@@ -29,7 +29,7 @@ type Node struct {
 	seal      seal
 	transport *gossip.Transport
 	list      *memberlist.Memberlist
-	queue     memberlist.TransmitLimitedQueue
+	outbox    outbox // of statements for other software
 	client    *http.Client
 	meters    *meters
 	view      *cell.Cell[owner.View]
@@ -100,7 +100,6 @@ func Open(cfg Config) (*Node, error) {
 		n.transport.Shutdown()
 		return nil, fmt.Errorf("start gossip: %w", err)
 	}
-	n.queue.NumNodes, n.queue.RetransmitMult = n.list.NumMembers, 4
 	n.broadcast(hello)
 	cfg.Registry.MustRegister(n.meters)
 	return n, nil

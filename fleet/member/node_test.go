@@ -62,6 +62,14 @@ func startWith(t *testing.T, name string, f func(*Config), join ...string) *peer
 	return p
 }
 
+// end ends the node after it has left.
+func (p *peer) end() {
+	p.cancel()
+	<-p.done
+	p.Close()
+	p.server.Close()
+}
+
 // kill ends the node without a word.
 func (p *peer) kill() {
 	p.server.Close()
