@@ -124,10 +124,5 @@ func list(slots []slot) string {
 	return b.String()
 }
 
-// only returns the slots of targets that ok accepts.
-func only(slots []slot, ok func(target string) bool) []slot {
-	return slices.DeleteFunc(slices.Clone(slots), func(s slot) bool { return !ok(s.target) })
-}
-
 // anybody accepts every scrape.
 func anybody(testbed.Scrape) bool { return true }
