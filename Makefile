@@ -21,7 +21,7 @@ help: ## list the targets
 build: ## build ./divvy
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o divvy ./cmd/divvy
 
-demo: build ## targets, a collector and a receiver in your terminal
+demo: build ## targets, three nodes and a receiver in your terminal; DEMO= takes flags
 	./divvy demo $(DEMO)
 
 check: ## what a commit needs: format, vet, staticcheck, architecture, short tests

@@ -42,7 +42,7 @@ func TestDemoLosesNothing(t *testing.T) {
 	f(`node4 +serves its share$`)
 	f(`node4 +has left; its process has ended$`)
 	f(`node1 +is killed`)
-	f(`node1 +found dead by node[23], `)
+	f(`node1 +found dead by node[23] after `)
 	f(`^\d+ slots of 40 targets in \d+s: 0 missed, 0 doubled. \d+ scrapes: \d+ delivered, 0 late, 0 lost.$`)
 	if t.Failed() {
 		t.Log(text)

@@ -4,12 +4,12 @@
 //	divvy run PATH         run the configuration in a file or directory
 //	divvy validate PATH    say what is wrong with a configuration
 //	divvy fmt [-w|-t] FILE write a configuration in its canonical form
-//	divvy demo             watch it work, with nothing to configure
+//	divvy demo             watch a cluster work, with nothing to configure
 //
 // The program is a value, a Collector: it is opened (flags are checked, the
 // storage path is locked, ports are bound), run until its context is cancelled,
-// and closed. Commands, tests and the demo all build it the same way, several
-// in one process if they like.
+// and closed. Commands and tests build it the same way, several in one process
+// if they like; the nodes of the demo are processes of their own.
 //
 // Life of a Collector:
 //

@@ -99,6 +99,7 @@ func open(cfg Config, dir string) (*demo, error) {
 	if err := os.WriteFile(d.config, []byte(configText(bed, cfg.Interval)), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the demo's configuration: %w", err), bed.Close())
 	}
+	d.journal.note("", "all nodes have one configuration: "+d.config)
 	if err := d.addNode(); err != nil {
 		return nil, errors.Join(err, bed.Close())
 	}
@@ -288,7 +289,7 @@ func (d *demo) setReceiver(down bool) {
 func (d *demo) close(screen display, keys <-chan byte) error {
 	d.frozen = time.Now()
 	d.setReceiver(false)
-	d.journal.note("", "the demo ends: the nodes deliver what they have, and leave; q again: at once")
+	d.journal.note("", "the demo ends: nodes deliver, and leave; q again: at once")
 	for _, n := range d.staying() {
 		n.stop()
 	}

@@ -33,8 +33,9 @@ func (j *journal) note(node, text string) {
 	j.events = append(j.events, event{time.Since(j.started), node, text})
 }
 
-// found notes that by has found node dead, unless another one has just said so:
-// everybody finds out, and it is the same death.
+// found notes that by has found node dead so long after its last sign of life,
+// unless another one has just said so: everybody finds out, and it is the same
+// death.
 func (j *journal) found(node, by, after string) {
 	const same = 10 * time.Second
 	j.mu.Lock()
@@ -46,7 +47,7 @@ func (j *journal) found(node, by, after string) {
 		j.deaths = map[string]time.Time{}
 	}
 	j.deaths[node] = time.Now()
-	text := "found dead by " + by + ", " + after + " after its last sign of life: others serve its targets"
+	text := "found dead by " + by + " after " + after + "; others serve its targets"
 	j.events = append(j.events, event{time.Since(j.started), node, text})
 }
 
@@ -71,9 +72,9 @@ type logTail struct {
 
 // Stages of a node that are told in the journal, in the words of its log.
 var told = map[string]string{
-	"joining":   "has told the others at which instant it begins",
+	"joining":   "has told the others when it begins; they serve until then",
 	"serving":   "serves its share",
-	"leaving":   "has told the others at which instant they take over, and serves until then",
+	"leaving":   "has told the others when they take over; serves until then",
 	"left":      "serves no more, and delivers what it has",
 	"fenced":    "was stopped or starved, and serves nothing until it has joined again",
 	"displaced": "serves nothing: another node has its name",

@@ -144,7 +144,7 @@ func (n *node) stage() string {
 // look returns what the node says of itself. One that does not answer at once
 // says nothing.
 func (n *node) look(client *http.Client) nodeState {
-	s := nodeState{name: n.name, stage: n.stage(), page: "http://" + n.addr + "/"}
+	s := nodeState{name: n.name, stage: n.stage(), page: n.addr}
 	if !n.running() {
 		return s
 	}

@@ -34,7 +34,7 @@ func (d *demo) state() state {
 	s := state{
 		elapsed: time.Since(d.journal.started), interval: d.cfg.Interval,
 		targets: d.cfg.Targets, series: d.bed.Fleet.Series(),
-		nodes: d.look(), down: d.down, config: d.config, events: d.journal.all(),
+		nodes: d.look(), down: d.down, events: d.journal.all(),
 	}
 	d.countSlots(&s)
 	now := time.Now()

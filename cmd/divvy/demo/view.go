@@ -33,7 +33,6 @@ type state struct {
 
 	down   bool // the receiver refuses everything
 	events []event
-	config string // path of the nodes' configuration
 }
 
 // slips counts slots that were not served by exactly one node.
@@ -41,7 +40,8 @@ type slips struct{ missed, doubled int64 }
 
 // A nodeState is one node.
 type nodeState struct {
-	name, stage, page string
+	name, stage string
+	page        string // host:port
 
 	answers bool // what follows is known
 	targets int  // that it serves
@@ -103,7 +103,7 @@ func (s state) receiver() string {
 // ones go first if there are too few, then what happened longest ago.
 func (s state) screen(rows int) []string {
 	parts := [][]string{s.head(), s.nodeLines(), s.slotLines(), s.scrapeLines(), {s.receiverLine()}}
-	const foot = "  a add a node   s stop the youngest   k kill the oldest   r receiver down or up   q quit"
+	const foot = "  a add a node   s stop the youngest   k kill the oldest   r receiver   q quit"
 	used := 2 // the title of what happened, and the foot
 	for _, p := range parts {
 		used += len(p)
@@ -127,19 +127,19 @@ func (s state) screen(rows int) []string {
 
 // head says what there is.
 func (s state) head() []string {
-	return []string{fmt.Sprintf("  divvy demo %s   nodes share %d targets; every %s each is due, once: that is a slot",
+	return []string{fmt.Sprintf("  divvy demo %s   %d targets; each is due every %s at one node: a slot",
 		s.elapsed.Round(time.Second), s.targets, s.interval)}
 }
 
 // nodeLines is a table of the nodes.
 func (s state) nodeLines() []string {
-	lines := []string{"  node     stage      targets  samples/s    backlog    memory   cpu"}
+	lines := []string{"  node   stage     targets samples/s   backlog   memory  cpu"}
 	for _, n := range s.nodes {
-		line := fmt.Sprintf("  %-8s %-9s ", n.name, n.stage)
+		line := fmt.Sprintf("  %-6s %-9s", n.name, n.stage)
 		if n.answers {
-			line += fmt.Sprintf("%8d %10s %10s %6.1f MB %3.0f %%  ", n.targets, grouped(int64(n.samples)), grouped(n.backlog), megabytes(n.rss), 100*n.cpu)
+			line += fmt.Sprintf("%8d %9s %9s %5.1f MB %2.0f %%  ", n.targets, grouped(int64(n.samples)), grouped(n.backlog), megabytes(n.rss), 100*n.cpu)
 		} else {
-			line += fmt.Sprintf("%8s %10s %10s %9s %5s  ", "-", "-", "-", "-", "-")
+			line += fmt.Sprintf("%8s %9s %9s %8s %4s  ", "-", "-", "-", "-", "-")
 		}
 		lines = append(lines, line+n.meaning())
 	}
@@ -150,13 +150,13 @@ func (s state) nodeLines() []string {
 // is.
 func (n nodeState) meaning() string {
 	text, ok := map[string]string{
-		"starting":  "its process begins",
-		"viewing":   "reads its configuration, finds the others",
-		"joining":   "others serve until the instant it has named",
-		"leaving":   "serves until the instant it has named",
-		"left":      "others serve; it delivers what it has",
+		"starting":  "begins",
+		"viewing":   "finds the others",
+		"joining":   "serves from an instant that all know",
+		"leaving":   "serves until an instant that all know",
+		"left":      "delivers the rest, and ends",
 		"killed":    "a starts it again, with what is on its disk",
-		"ended":     "its process has ended",
+		"ended":     "ended",
 		"fenced":    "was stopped too long to be sure; joins again",
 		"displaced": "another node has its name",
 	}[n.stage]
@@ -171,15 +171,15 @@ func (s state) slotLines() []string {
 	slip := func(many, by int64, who string) string {
 		text := who
 		if many > 0 {
-			text += ", ALTHOUGH NO NODE WAS KILLED"
+			text += " WITHOUT A KILL"
 		}
 		if by > 0 {
-			text += fmt.Sprintf("; %s more while a kill was being noticed", grouped(by))
+			text += fmt.Sprintf("; %s more while a kill was noticed", grouped(by))
 		}
 		return text
 	}
 	return []string{
-		fmt.Sprintf("  slots    served  %9s   a node came to the target, as it is meant to be", grouped(s.served)),
+		fmt.Sprintf("  slots    served  %9s   one node came to the target", grouped(s.served)),
 		fmt.Sprintf("           missed  %9s   %s", grouped(s.planned.missed), slip(s.planned.missed, s.crashed.missed, "no node came")),
 		fmt.Sprintf("           doubled %9s   %s", grouped(s.planned.doubled), slip(s.planned.doubled, s.crashed.doubled, "two nodes came")),
 		fmt.Sprintf("           hole    %8.1fs   longest time between two scrapes of a target", s.hole.Seconds()),
@@ -188,16 +188,16 @@ func (s state) slotLines() []string {
 
 // scrapeLines say where the scrapes are that were made.
 func (s state) scrapeLines() []string {
-	lost := "every scrape has arrived, or is on its way or on a disk"
+	lost := "each has arrived, is on its way or on a disk"
 	if s.lost > 0 {
 		lost = "MISSING"
 	}
 	return []string{
 		fmt.Sprintf("  scrapes  made    %9s   answered by a target, which numbers them", grouped(s.scraped)),
-		fmt.Sprintf("           arrived %9s   at the receiver, half within %s; now %s samples a second", grouped(s.delivered), s.lag, grouped(int64(s.rate))),
+		fmt.Sprintf("           arrived %9s   half of them within %s; now %s samples/s", grouped(s.delivered), s.lag, grouped(int64(s.rate))),
 		fmt.Sprintf("           waiting %9s   %s", grouped(s.waiting), s.wait()),
 		fmt.Sprintf("           late    %9s   arrived more than %s after they were made", grouped(s.late), lateAfter),
-		fmt.Sprintf("           killed  %9s   on the disk of a killed node, or its last 1/4 second, which is gone", grouped(s.killed)),
+		fmt.Sprintf("           killed  %9s   on a killed node's disk; its last 1/4 s is gone", grouped(s.killed)),
 		fmt.Sprintf("           lost    %9s   %s", grouped(s.lost), lost),
 	}
 }
@@ -213,9 +213,9 @@ func (s state) wait() string {
 // receiverLine says how the receiver is, and what can be done about it.
 func (s state) receiverLine() string {
 	if s.down {
-		return "  receiver down   it answers 503, and samples wait on the nodes' disks. Press r to bring it back"
+		return "  receiver down   answers 503; samples wait on disks. r brings it back"
 	}
-	return "  receiver up     press r to take it down, and see that nothing is lost"
+	return "  receiver up     r takes it down, and nothing is lost"
 }
 
 // eventLines are the last things that happened, latest first: at most so many.
@@ -232,12 +232,12 @@ func (e event) String() string {
 	return fmt.Sprintf("  %6s  %-8s %s", e.at.Round(time.Second), e.node, e.text)
 }
 
-// bar draws part of whole, at most 30 wide.
+// bar draws part of whole, at most 25 wide.
 func bar(part, whole int64) string {
 	if whole <= 0 || part <= 0 {
 		return ""
 	}
-	return strings.Repeat("▇", int(min(30, 1+30*part/whole)))
+	return strings.Repeat("▇", int(min(25, 1+25*part/whole)))
 }
 
 // megabytes returns bytes in MB of a million bytes.

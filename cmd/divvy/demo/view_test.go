@@ -17,23 +17,22 @@ func example() state {
 	return state{
 		elapsed: 83 * time.Second, targets: 60, series: 12060, interval: 2 * time.Second,
 		nodes: []nodeState{
-			{name: "node1", stage: "killed", page: "http://127.0.0.1:1/"},
-			{name: "node2", stage: "serving", page: "http://127.0.0.1:2/", answers: true,
+			{name: "node1", stage: "killed", page: "127.0.0.1:1"},
+			{name: "node2", stage: "serving", page: "127.0.0.1:2", answers: true,
 				targets: 43, samples: 4321.5, backlog: 1155750, rss: 31_400_000, cpu: 0.034},
-			{name: "node3", stage: "leaving", page: "http://127.0.0.1:3/", answers: true, targets: 17, samples: 1708, rss: 30_000_000, cpu: 0.02},
-			{name: "node4", stage: "starting", page: "http://127.0.0.1:4/"},
+			{name: "node3", stage: "leaving", page: "127.0.0.1:3", answers: true, targets: 17, samples: 1708, rss: 30_000_000, cpu: 0.02},
+			{name: "node4", stage: "starting", page: "127.0.0.1:4"},
 		},
 		served: 2400, crashed: slips{missed: 1, doubled: 4}, hole: 2960 * time.Millisecond,
 		scraped: 2404, delivered: 1500, late: 3, waiting: 901, killed: 3, rate: 5025.4, lag: 256 * time.Millisecond, down: true,
 		events: []event{
 			{12 * time.Second, "node1", "is started"},
 			{time.Minute, "node1", "is killed (kill -9), and cannot tell anybody"},
-			{60350 * time.Millisecond, "node1", "found dead by node2, 350ms after its last sign of life: others serve its targets"},
+			{60350 * time.Millisecond, "node1", "found dead by node2 after 350ms; others serve its targets"},
 			{70 * time.Second, "", "the receiver is down; samples wait on the nodes' disks"},
 			{81 * time.Second, "node3", "is asked to stop"},
 			{82 * time.Second, "node4", "is started"},
 		},
-		config: "/tmp/demo.alloy",
 	}
 }
 
@@ -50,62 +49,62 @@ func TestScreenExplainsItself(t *testing.T) {
 		}
 	}
 	f(example(), 40, `
-  divvy demo 1m23s   nodes share 60 targets; every 2s each is due, once: that is a slot
+  divvy demo 1m23s   60 targets; each is due every 2s at one node: a slot
 
-  node     stage      targets  samples/s    backlog    memory   cpu
-  node1    killed           -          -          -         -     -  a starts it again, with what is on its disk
-  node2    serving         43      4,321  1,155,750   31.4 MB   3 %  http://127.0.0.1:2/
-  node3    leaving         17      1,708          0   30.0 MB   2 %  serves until the instant it has named
-  node4    starting         -          -          -         -     -  its process begins
+  node   stage     targets samples/s   backlog   memory  cpu
+  node1  killed          -         -         -        -    -  a starts it again, with what is on its disk
+  node2  serving        43     4,321 1,155,750  31.4 MB  3 %  127.0.0.1:2
+  node3  leaving        17     1,708         0  30.0 MB  2 %  serves until an instant that all know
+  node4  starting        -         -         -        -    -  begins
 
-  slots    served      2,400   a node came to the target, as it is meant to be
-           missed          0   no node came; 1 more while a kill was being noticed
-           doubled         0   two nodes came; 4 more while a kill was being noticed
+  slots    served      2,400   one node came to the target
+           missed          0   no node came; 1 more while a kill was noticed
+           doubled         0   two nodes came; 4 more while a kill was noticed
            hole         3.0s   longest time between two scrapes of a target
 
   scrapes  made        2,404   answered by a target, which numbers them
-           arrived     1,500   at the receiver, half within 256ms; now 5,025 samples a second
-           waiting       901   ▇▇▇▇▇▇▇▇▇▇▇▇ on the nodes' disks
+           arrived     1,500   half of them within 256ms; now 5,025 samples/s
+           waiting       901   ▇▇▇▇▇▇▇▇▇▇ on the nodes' disks
            late            3   arrived more than 10s after they were made
-           killed          3   on the disk of a killed node, or its last 1/4 second, which is gone
-           lost            0   every scrape has arrived, or is on its way or on a disk
+           killed          3   on a killed node's disk; its last 1/4 s is gone
+           lost            0   each has arrived, is on its way or on a disk
 
-  receiver down   it answers 503, and samples wait on the nodes' disks. Press r to bring it back
+  receiver down   answers 503; samples wait on disks. r brings it back
 
   what happened last
    1m22s  node4    is started
    1m21s  node3    is asked to stop
    1m10s           the receiver is down; samples wait on the nodes' disks
-    1m0s  node1    found dead by node2, 350ms after its last sign of life: others serve its targets
+    1m0s  node1    found dead by node2 after 350ms; others serve its targets
     1m0s  node1    is killed (kill -9), and cannot tell anybody
      12s  node1    is started
 
-  a add a node   s stop the youngest   k kill the oldest   r receiver down or up   q quit
+  a add a node   s stop the youngest   k kill the oldest   r receiver   q quit
 `)
 	broken := example()
 	broken.nodes = nil
 	broken.down, broken.waiting, broken.lost, broken.planned = false, 4, 2, slips{missed: 1, doubled: 2}
 	f(broken, 20, `
-  divvy demo 1m23s   nodes share 60 targets; every 2s each is due, once: that is a slot
-  node     stage      targets  samples/s    backlog    memory   cpu
-  slots    served      2,400   a node came to the target, as it is meant to be
-           missed          1   no node came, ALTHOUGH NO NODE WAS KILLED; 1 more while a kill was being noticed
-           doubled         2   two nodes came, ALTHOUGH NO NODE WAS KILLED; 4 more while a kill was being noticed
+  divvy demo 1m23s   60 targets; each is due every 2s at one node: a slot
+  node   stage     targets samples/s   backlog   memory  cpu
+  slots    served      2,400   one node came to the target
+           missed          1   no node came WITHOUT A KILL; 1 more while a kill was noticed
+           doubled         2   two nodes came WITHOUT A KILL; 4 more while a kill was noticed
            hole         3.0s   longest time between two scrapes of a target
   scrapes  made        2,404   answered by a target, which numbers them
-           arrived     1,500   at the receiver, half within 256ms; now 5,025 samples a second
+           arrived     1,500   half of them within 256ms; now 5,025 samples/s
            waiting         4   on their way
            late            3   arrived more than 10s after they were made
-           killed          3   on the disk of a killed node, or its last 1/4 second, which is gone
+           killed          3   on a killed node's disk; its last 1/4 s is gone
            lost            2   MISSING
-  receiver up     press r to take it down, and see that nothing is lost
+  receiver up     r takes it down, and nothing is lost
   what happened last
    1m22s  node4    is started
    1m21s  node3    is asked to stop
    1m10s           the receiver is down; samples wait on the nodes' disks
-    1m0s  node1    found dead by node2, 350ms after its last sign of life: others serve its targets
+    1m0s  node1    found dead by node2 after 350ms; others serve its targets
     1m0s  node1    is killed (kill -9), and cannot tell anybody
-  a add a node   s stop the youngest   k kill the oldest   r receiver down or up   q quit
+  a add a node   s stop the youngest   k kill the oldest   r receiver   q quit
 `)
 }
 
