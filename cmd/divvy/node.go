@@ -76,7 +76,7 @@ func (c *Collector) openNode() error {
 		return fmt.Errorf("open node: %w", err)
 	}
 	c.log.Info("this is a node of a cluster", "node", node.Name, "cluster", node.Cluster, "advertised", node.Advertise)
-	if node.Advertise.Addr().IsLoopback() {
+	if node.Advertise.Addr().IsLoopback() && c.cfg.Cluster.Self.Address == "" {
 		c.log.Warn("only nodes on this machine can reach this one; "+
 			"listen on other addresses with --server.http.listen-addr, or name the right one with --cluster.advertise-address",
 			"listening", listen, "advertised", node.Advertise)
