@@ -26,7 +26,6 @@ func TestDemoLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
 	out, err := divvy(t, "demo", "--duration=30s", "--script=6s:add,13s:stop,21s:kill", "--targets=40", "--series=20").CombinedOutput()
 	text := string(out)
 	if err != nil {
@@ -56,7 +55,6 @@ func TestDemoReceiverDownLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	t.Parallel()
 	out, err := divvy(t, "demo", "--nodes=1", "--duration=5s", "--script=0s:receiver,1s:kill,1s:stop", "--targets=5", "--series=20", "--interval=500ms").CombinedOutput()
 	text := string(out)
 	if err != nil {
@@ -77,7 +75,6 @@ func TestDemoSaysWhyANodeHasFailed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	t.Parallel()
 	dir := t.TempDir()
 	var out safeBuffer
 	cmd := demoBelow(dir, &out, divvy(t, "demo", "--nodes=1"))
@@ -109,7 +106,6 @@ func TestDemoTakesItsNodesWithIt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	t.Parallel()
 	f := func(sig syscall.Signal, tidy bool) {
 		t.Helper()
 		dir := t.TempDir()
