@@ -115,9 +115,9 @@ func (n *node) kill() {
 }
 
 // failure returns nil if the process has ended because it was asked to, else why
-// it has.
+// it has. One that was asked before it could listen ends by the signal itself.
 func (n *node) failure() error {
-	if n.leaving && n.err == nil {
+	if n.leaving && (n.err == nil || n.endedBy(syscall.SIGTERM)) {
 		return nil
 	}
 	why := "without an error"
@@ -125,6 +125,12 @@ func (n *node) failure() error {
 		why = n.err.Error()
 	}
 	return fmt.Errorf("%s has failed (%s); the end of its log:\n%s", n.name, why, n.log.end())
+}
+
+// endedBy reports whether a signal ended the process.
+func (n *node) endedBy(sig syscall.Signal) bool {
+	status, ok := n.process.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == sig
 }
 
 // stage returns in what stage of its life the node is.
