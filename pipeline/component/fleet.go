@@ -1,0 +1,42 @@
+package component
+
+import (
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
+)
+
+// Powers of an Instance by which the fleet is understood. All of them answer
+// from memory.
+type (
+	// A Scraper has targets. With clustering it lists those of the other nodes,
+	// too, in the same order on each node that knows the same targets.
+	Scraper interface {
+		Targets() []status.Target
+
+		// Scrapes returns the recent scrapes of a target by this node, the
+		// oldest first; none if the key is not known.
+		Scrapes(key owner.Key) []status.Scrape
+
+		// Discovered returns the labels that a target came with, those that
+		// begin with __ included, or false if the key is not known.
+		Discovered(key owner.Key) (telemetry.Labels, bool)
+	}
+
+	// A Relabeller passes targets on through rules. Explain returns the way of
+	// each target that it knows, with those that it drops.
+	Relabeller interface {
+		Explain(wanted func(before, after telemetry.Labels) bool) []status.Relabelling
+	}
+
+	// A Deliverer sends what it gets to endpoints.
+	Deliverer interface {
+		Endpoints() []status.Endpoint
+	}
+)
+
+// Power returns the instance as a T, such as a Scraper, if it is one.
+func Power[T any](r Running) (T, bool) {
+	t, ok := r.instance.(T)
+	return t, ok
+}

@@ -1,0 +1,83 @@
+// Package status is the vocabulary in which components tell people what they
+// are doing: their targets, their scrapes, the endpoints they deliver to.
+//
+// The types are plain values with the names that the HTTP API gives them. They
+// are filled by the packages that do the work, carried unchanged by reports
+// between nodes, and shown by pages and commands.
+//
+// Invariant: nothing here holds a secret. URLs come without passwords and
+// labels are those that the components would export.
+package status
+
+import (
+	"time"
+
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry"
+)
+
+// Health of a target.
+const (
+	Unknown = "unknown" // not scraped yet by this node
+	Up      = "up"
+	Down    = "down"
+)
+
+// A Target is something that a component scrapes, or that another node of the
+// cluster scrapes for it. What comes after Clustered is of the last scrape by
+// this node, and is zero on a node that has not scraped it.
+type Target struct {
+	Component string           `json:"component"` // ID, e.g. prometheus.scrape.default
+	Key       owner.Key        `json:"key,string"`
+	Job       string           `json:"job"`
+	URL       string           `json:"url"`
+	Labels    telemetry.Labels `json:"labels"` // that its series get
+	Interval  time.Duration    `json:"interval"`
+	Clustered bool             `json:"clustered"` // shared out among the nodes; else each node scrapes it
+
+	Health string `json:"health"`
+	Scrape
+}
+
+// A Scrape is how one scrape of a target went.
+type Scrape struct {
+	Slot     time.Time     `json:"slot,omitzero"` // when it was due
+	At       time.Time     `json:"at,omitzero"`   // when it began; zero: never
+	Duration time.Duration `json:"duration"`
+	Bytes    int           `json:"bytes"`   // of the body, inflated
+	Samples  int           `json:"samples"` // exposed
+	Kept     int           `json:"kept"`    // after metric relabelling
+	Err      string        `json:"error,omitempty"`
+}
+
+// A Rule is what one relabelling rule did to a set of labels.
+type Rule struct {
+	Rule   string           `json:"rule"` // as configured, in one line
+	Labels telemetry.Labels `json:"labels"`
+	Kept   bool             `json:"kept"` // false: the rule dropped it, and no rule follows
+}
+
+// A Relabelling is the way of one target through the rules of one component.
+type Relabelling struct {
+	Component string           `json:"component"`
+	Before    telemetry.Labels `json:"before"`
+	Steps     []Rule           `json:"steps"`
+}
+
+// An Endpoint is where a component delivers samples to.
+type Endpoint struct {
+	Component string `json:"component"`
+	Name      string `json:"name"`
+	URL       string `json:"url"` // without a password
+
+	Lag     time.Duration `json:"lag"`     // age of the oldest sample that is not delivered; 0: all are
+	Backlog int64         `json:"backlog"` // samples that are not delivered
+	Bytes   int64         `json:"bytes"`   // of them, on disk and in memory
+	Err     string        `json:"error,omitempty"`
+
+	// Totals since the start of the process.
+	Sent      int64            `json:"sent"`      // samples
+	SentBytes int64            `json:"sentBytes"` // compressed, on the wire
+	Dropped   map[string]int64 `json:"dropped"`   // samples, by reason
+	Retried   int64            `json:"retried"`   // requests
+}
