@@ -176,9 +176,11 @@ func (d delegate) NotifyMerge(peers []*memberlist.Node) error {
 		}
 		if p.Name == n.cfg.Name && theirs.addr != n.cfg.Advertise.String() {
 			n.roster.Refused(now)
+			n.meters.event(eventConflict)
 			return fmt.Errorf("node name %q is taken by %s", p.Name, theirs.addr)
 		}
 		if ours, ok := n.known[p.Name]; ok && ours.addr != theirs.addr && !over(p.Name, ours) {
+			n.meters.event(eventConflict)
 			return fmt.Errorf("node name %q is taken by %s; %s must have another one", p.Name, ours.addr, theirs.addr)
 		}
 	}

@@ -45,7 +45,7 @@ func newTestWalk(tb testing.TB, cfg Config, sink telemetry.Sink) *testWalk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if set.metrics, err = newMetrics(nil, func() float64 { return 0 }); err != nil {
+	if set.metrics, err = newMetrics(nil, nil, nil); err != nil {
 		tb.Fatal(err)
 	}
 	id, err := identify(&cfg, labels.FromStrings("__address__", "a:80"))

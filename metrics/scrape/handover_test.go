@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -35,6 +36,20 @@ func TestPlannedChangesMissDoubleAndMarkNothing(t *testing.T) {
 		}
 		if owned := b.metric("prometheus_scrape_targets_gauge"); owned != 60 {
 			t.Errorf("%v targets owned; want 60", owned)
+		}
+	})
+}
+
+// What all nodes together serve in a second is what each says is shared: a
+// monitoring system needs no more to see that slots are missed or doubled.
+func TestSharedSlotsAreWhatAllServeTogether(t *testing.T) {
+	play(t, 40, func(b *band) {
+		before := b.metric("divvy_scrape_slots_served_total")
+		time.Sleep(10 * interval)
+		served := b.metric("divvy_scrape_slots_served_total") - before
+		shared := b.metric("divvy_scrape_slots_shared_per_second") / 3 // each says the same
+		if want := shared * (10 * interval).Seconds(); math.Abs(served-want) > 1e-6 || served != 400 {
+			t.Errorf("%v slots served; want %v", served, want)
 		}
 	})
 }

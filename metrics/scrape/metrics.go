@@ -69,12 +69,17 @@ func quantiles() map[float64]float64 {
 }
 
 // newMetrics returns metrics that are registered with r, if there is one. owned
-// counts the targets that are ours, when asked.
-func newMetrics(r prometheus.Registerer, owned func() float64) (*metrics, error) {
+// counts the targets that are ours, when asked, and shared the slots per second
+// of all that several nodes share.
+func newMetrics(r prometheus.Registerer, owned, shared func() float64) (*metrics, error) {
 	c := &collector{registry: r}
 	add(c, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "prometheus_scrape_targets_gauge", Help: "Number of targets this component is configured to scrape.",
 	}, owned))
+	add(c, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "divvy_scrape_slots_shared_per_second",
+		Help: "Slots per second of all targets that the nodes share, whoever serves them; 0 while this node shares nothing.",
+	}, shared))
 	m := &metrics{
 		moved:         c.counter("prometheus_scrape_targets_moved_total", "Number of targets that have moved from this cluster node to another one."),
 		latency:       c.histogram("prometheus_fanout_latency", "Write latency for sending to direct and indirect components.", prometheus.DefBuckets),

@@ -54,7 +54,7 @@ func New(cfg Config) (*Pool, error) {
 		set: set, sink: telemetry.Fanout(nil), targets: map[owner.Key]*target{},
 		tell: cfg.Tell, stopping: make(chan struct{}),
 	}
-	if set.metrics, err = newMetrics(cfg.Registry, p.owned); err != nil {
+	if set.metrics, err = newMetrics(cfg.Registry, p.owned, p.shared); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	set.metrics.pools.Inc()
@@ -79,6 +79,21 @@ func (p *Pool) owned() float64 {
 		}
 	}
 	return float64(n)
+}
+
+// shared returns the slots per second of all targets, or 0 if no other node
+// could serve them. Nodes with the same targets come to the same number, so what
+// they have served together can be held against it.
+func (p *Pool) shared() (perSecond float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.set.cfg.View.Load().Size(time.Now().Round(0)) < 2 {
+		return 0
+	}
+	for _, key := range p.order {
+		perSecond += 1 / p.targets[key].id.interval.Seconds()
+	}
+	return perSecond
 }
 
 // Update replaces the configuration, but for Self, Log, Registry, Dial and
