@@ -20,6 +20,7 @@ import (
 	"github.com/divvy-collector/divvy/metrics/scrape"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // scrapeArgs are the arguments of prometheus.scrape.
@@ -223,6 +224,7 @@ type prometheusScrape struct {
 
 	mu        sync.Mutex
 	forwardTo []telemetry.Sink
+	clustered bool
 }
 
 // newScrape builds a prometheus.scrape.
@@ -253,6 +255,7 @@ func (c *prometheusScrape) Update(a scrapeArgs) error {
 // stays the same sink, so that series need not be resolved again.
 func (c *prometheusScrape) apply(a scrapeArgs) {
 	c.mu.Lock()
+	c.clustered = a.clustered()
 	sinks := args.Sinks(a.ForwardTo)
 	if c.forwardTo == nil || !slices.Equal(sinks, c.forwardTo) {
 		c.forwardTo = append([]telemetry.Sink{}, sinks...)
@@ -292,10 +295,30 @@ func (c *prometheusScrape) DebugInfo() any {
 	for _, t := range c.pool.Targets() {
 		d.Targets = append(d.Targets, scrapeTarget{
 			Job: t.Job, URL: t.URL, Health: t.Health, Labels: t.Labels.Map(),
-			LastError: t.Err, LastScrape: t.Last, LastScrapeDuration: t.Duration,
+			LastError: t.Err, LastScrape: t.At, LastScrapeDuration: t.Duration,
 		})
 	}
 	return d
+}
+
+// Targets returns the targets: see component.Scraper.
+func (c *prometheusScrape) Targets() []status.Target {
+	c.mu.Lock()
+	clustered := c.clustered
+	c.mu.Unlock()
+	list := c.pool.Targets()
+	for i := range list {
+		list[i].Component, list[i].Clustered = c.env.ID, clustered
+	}
+	return list
+}
+
+// Scrapes returns the recent scrapes of a target: see component.Scraper.
+func (c *prometheusScrape) Scrapes(key owner.Key) []status.Scrape { return c.pool.Scrapes(key) }
+
+// Discovered returns the labels that a target came with: see component.Scraper.
+func (c *prometheusScrape) Discovered(key owner.Key) (telemetry.Labels, bool) {
+	return c.pool.Discovered(key)
 }
 
 // byteSize is a number of bytes, written as a number or as a string with a

@@ -12,6 +12,8 @@ import (
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/parser"
 	"github.com/grafana/alloy/syntax/token"
+
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // redacted stands for text that was taken out.
@@ -28,19 +30,10 @@ type redaction struct {
 	types map[string]reflect.Type // arguments of components and blocks, by name
 }
 
-// urlPassword matches the password of a URL, whatever surrounds it.
-var urlPassword = regexp.MustCompile(`(://[^/\s:@"'` + "`" + `]*):[^/\s"'` + "`" + `]+@`)
-
-// urlParameter matches a parameter of a URL whose name says that it is secret.
-var urlParameter = regexp.MustCompile(`(?i)((?:[?&]|\\u0026)(?:[\w.-]*[-_.])?(?:passw\w*|secret|token|credentials?|api_?key|key|sig|signature)=)[^&\s"'\\` + "`" + `]+`)
-
 // HidePasswords returns text with "(redacted)" for each password of a URL, as in
 // http://name:password@host/, and for its parameters that are secret by name, as
 // in http://host/?token=….
-func HidePasswords(text []byte) []byte {
-	text = urlPassword.ReplaceAll(text, []byte("${1}:"+redacted+"@"))
-	return urlParameter.ReplaceAll(text, []byte("${1}"+redacted))
-}
+func HidePasswords(text []byte) []byte { return []byte(status.HidePasswords(string(text))) }
 
 // secretName is a second net below the types: an argument that ought to be of a
 // secret type and is not. It matches names whose values are secret whatever their type.
@@ -66,8 +59,8 @@ func Veil(types map[string]reflect.Type, sources map[string][]byte) map[string][
 		if !ok {
 			continue
 		}
-		for _, at := range urlPassword.FindAllSubmatchIndex(text, -1) {
-			spans = append(spans, span{at[3], at[1]})
+		for _, at := range status.FindPasswords(text) {
+			spans = append(spans, span{at[0], at[1]})
 		}
 		text = bytes.Clone(text)
 		for _, s := range spans {

@@ -33,7 +33,8 @@ type page struct {
 func (s *settings) fetch(ctx context.Context, id *identity, size int) (page, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id.url, http.NoBody)
 	if err != nil {
-		return page{}, err
+		// The parser's own error quotes parts of the URL, passwords among them.
+		return page{}, fmt.Errorf("parse URL %q: it has an invalid address or scheme", id.shownURL)
 	}
 	req.Header = http.Header{
 		"Accept":                              s.accept,

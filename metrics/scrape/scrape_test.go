@@ -17,6 +17,7 @@ import (
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // expect compares the batches of one interval; want has one text per batch.
@@ -318,13 +319,13 @@ func TestTimestampIsTheSlotUnlessLate(t *testing.T) {
 
 func TestStatusSaysWhatHappened(t *testing.T) {
 	run(t, plain(), func(r *rig) {
-		status := func() TargetStatus { return r.pool.Targets()[0] }
+		status := func() status.Target { return r.pool.Targets()[0] }
 		if s := status(); s.Health != "unknown" || s.URL != "http://a:80/metrics" || s.Job != "j" {
 			t.Errorf("before the first scrape: %+v", s)
 		}
 		r.text("a:80", "x 1\n")
 		r.next()
-		if s := status(); s.Health != "up" || s.Err != "" || s.Last.IsZero() || s.Labels.Get("instance") != "a:80" {
+		if s := status(); s.Health != "up" || s.Err != "" || s.At.IsZero() || s.Labels.Get("instance") != "a:80" {
 			t.Errorf("after a good scrape: %+v", s)
 		}
 		r.serve("a:80", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })

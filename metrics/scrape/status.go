@@ -3,37 +3,34 @@ package scrape
 import (
 	"time"
 
+	"github.com/prometheus/common/model"
+
+	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
-// TargetStatus says how the last scrape of a target went.
-type TargetStatus struct {
-	Job      string
-	URL      string
-	Health   string           // unknown, up or down
-	Labels   telemetry.Labels // those that its series have
-	Err      string           // why it is down; empty if it is not
-	Last     time.Time        // when the last scrape began; zero: never
-	Duration time.Duration    // of the last scrape
-}
-
-// observe records the outcome of a scrape in the target's status, the metrics
+// observe records the outcome of a scrape in the target's past, the metrics
 // and the logs.
 func (s *settings) observe(t *target, j *job, start time.Time, r result) {
 	m := s.metrics
-	status := TargetStatus{Health: "up", Last: start, Duration: r.took}
+	made := status.Scrape{
+		Slot: j.slot, At: start.Round(0), Duration: r.took,
+		Bytes: r.bytes, Samples: r.tally.total, Kept: r.tally.added,
+	}
 	if r.err != nil {
-		status.Health, status.Err = "down", r.err.Error()
+		made.Err = status.HidePasswords(r.err.Error())
 		s.log.Debug("scrape failed", "target", j.id.url, "err", r.err)
 		s.failures.add(s.cfg.JobName, j.id.url, r.err)
 	}
 	if r.bytes < 0 {
 		m.bodyLimit.Inc()
 	}
-	t.statusMu.Lock()
-	last := t.status.Last
-	t.status = status
-	t.statusMu.Unlock()
+	t.pastMu.Lock()
+	last := t.began
+	t.began = start
+	t.past.add(made)
+	t.pastMu.Unlock()
 	if !last.IsZero() {
 		seconds, label := start.Sub(last).Seconds(), j.id.interval.String()
 		m.interval.WithLabelValues(label).Observe(seconds)
@@ -58,26 +55,65 @@ func (s *settings) count(j *job, c *tally) {
 	}
 }
 
-// Targets returns the status of every target, in the order of SetTargets.
-func (p *Pool) Targets() []TargetStatus {
+// Targets returns every target and how its last scrape by this pool went, in
+// the order of SetTargets. Component and Clustered are left to the caller.
+func (p *Pool) Targets() []status.Target {
 	p.mu.Lock()
 	list := make([]*target, 0, len(p.order))
-	ids := make([]*identity, 0, len(p.order))
+	out := make([]status.Target, 0, len(p.order))
 	for _, key := range p.order {
 		t := p.targets[key]
-		list, ids = append(list, t), append(ids, t.id)
+		list, out = append(list, t), append(out, t.id.status())
 	}
 	p.mu.Unlock()
-	out := make([]TargetStatus, len(list))
 	for i, t := range list {
-		t.statusMu.Lock()
-		out[i] = t.status
-		t.statusMu.Unlock()
-		id := ids[i]
-		out[i].Job, out[i].URL, out[i].Labels = id.labels.Get("job"), id.url, id.labels
-		if out[i].Last.IsZero() {
-			out[i].Health = "unknown"
+		t.pastMu.Lock()
+		out[i].Scrape = t.past.last()
+		t.pastMu.Unlock()
+		switch {
+		case out[i].At.IsZero():
+			out[i].Health = status.Unknown
+		case out[i].Err != "":
+			out[i].Health = status.Down
+		default:
+			out[i].Health = status.Up
 		}
 	}
 	return out
+}
+
+// status returns what there is to tell of a target that was never scraped.
+func (id *identity) status() status.Target {
+	return status.Target{
+		Key: id.key, Job: id.labels.Get(model.JobLabel), URL: id.shownURL, Labels: id.shown, Interval: id.interval,
+	}
+}
+
+// Scrapes returns the recent scrapes of a target by this pool, the oldest
+// first; none if there is no such target, or it was never scraped here.
+func (p *Pool) Scrapes(key owner.Key) []status.Scrape {
+	p.mu.Lock()
+	t := p.targets[key]
+	p.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	t.pastMu.Lock()
+	defer t.pastMu.Unlock()
+	return t.past.list()
+}
+
+// Discovered returns the labels that a target came with in SetTargets, without
+// what is secret in them; false if there is no such target. It looks through
+// all targets.
+func (p *Pool) Discovered(key owner.Key) (telemetry.Labels, bool) {
+	p.mu.Lock()
+	found := p.found
+	p.mu.Unlock()
+	for _, f := range found {
+		if owner.TargetKey(f) == key {
+			return status.HideLabels(f), true
+		}
+	}
+	return telemetry.Labels{}, false
 }

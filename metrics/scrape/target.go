@@ -14,6 +14,7 @@ import (
 
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // Labels of a target that decide how its histograms are taken.
@@ -29,7 +30,9 @@ const (
 type identity struct {
 	key      owner.Key
 	url      string
+	shownURL string           // without its password
 	labels   telemetry.Labels // public ones: those of its series
+	shown    telemetry.Labels // the same without passwords
 	scope    string           // job/instance
 	interval time.Duration
 	timeout  time.Duration
@@ -62,6 +65,7 @@ func identify(cfg *Config, found telemetry.Target) (*identity, error) {
 		return nil, err
 	}
 	id.labels = public
+	id.shown, id.shownURL = status.HideLabels(public), status.HidePasswords(id.url)
 	id.scope = public.Get(model.JobLabel) + "/" + public.Get(model.InstanceLabel)
 	return id, nil
 }
@@ -194,8 +198,9 @@ type target struct {
 	memory memory
 	size   int // bytes of the last body as it came
 
-	statusMu sync.Mutex // guards status
-	status   TargetStatus
+	pastMu sync.Mutex // guards the fields below
+	began  time.Time  // when the last scrape did; zero: never
+	past   past
 }
 
 // forget gives up what is remembered, without marking anything as ended. It

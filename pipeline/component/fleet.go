@@ -10,12 +10,13 @@ import (
 // from memory.
 type (
 	// A Scraper has targets. With clustering it lists those of the other nodes,
-	// too, in the same order on each node that knows the same targets.
+	// too.
 	Scraper interface {
 		Targets() []status.Target
 
 		// Scrapes returns the recent scrapes of a target by this node, the
-		// oldest first; none if the key is not known.
+		// oldest first; none if the key is not known. Of those that failed the
+		// last one has its error; the others have one that says just that.
 		Scrapes(key owner.Key) []status.Scrape
 
 		// Discovered returns the labels that a target came with, those that
@@ -32,6 +33,10 @@ type (
 	// A Deliverer sends what it gets to endpoints.
 	Deliverer interface {
 		Endpoints() []status.Endpoint
+
+		// History returns the last hour of an endpoint, the oldest point
+		// first; none if there is no endpoint of that name.
+		History(endpoint string) []status.Point
 	}
 )
 

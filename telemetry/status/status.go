@@ -5,8 +5,8 @@
 // are filled by the packages that do the work, carried unchanged by reports
 // between nodes, and shown by pages and commands.
 //
-// Invariant: nothing here holds a secret. URLs come without passwords and
-// labels are those that the components would export.
+// Invariant: nothing here holds a secret. URLs and labels come without
+// passwords: see HidePasswords and HideLabels.
 package status
 
 import (
@@ -25,7 +25,8 @@ const (
 
 // A Target is something that a component scrapes, or that another node of the
 // cluster scrapes for it. What comes after Clustered is of the last scrape by
-// this node, and is zero on a node that has not scraped it.
+// this node; on a node that has not scraped it, Health is Unknown and the rest
+// is zero.
 type Target struct {
 	Component string           `json:"component"` // ID, e.g. prometheus.scrape.default
 	Key       owner.Key        `json:"key,string"`
@@ -79,5 +80,21 @@ type Endpoint struct {
 	Sent      int64            `json:"sent"`      // samples
 	SentBytes int64            `json:"sentBytes"` // compressed, on the wire
 	Dropped   map[string]int64 `json:"dropped"`   // samples, by reason
-	Retried   int64            `json:"retried"`   // requests
+	Retried   int64            `json:"retried"`   // requests that failed and were made again
+}
+
+// PointEvery is the time between two points of an endpoint's history.
+const PointEvery = 15 * time.Second
+
+// A Point is an endpoint at one moment of its past. What it counts is of the
+// time since the point before.
+type Point struct {
+	At        time.Time     `json:"at"`
+	Lag       time.Duration `json:"lag"`
+	Backlog   int64         `json:"backlog"`
+	Bytes     int64         `json:"bytes"`     // of the backlog
+	Sent      int64         `json:"sent"`      // samples
+	SentBytes int64         `json:"sentBytes"` // compressed, on the wire
+	Failed    int64         `json:"failed"`    // requests
+	Dropped   int64         `json:"dropped"`   // samples, whatever the reason
 }
