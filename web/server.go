@@ -20,6 +20,7 @@ import (
 	"github.com/divvy-collector/divvy/fleet/member/roster"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/pipeline"
+	"github.com/divvy-collector/divvy/web/ui"
 )
 
 // Config says what a Server shows.
@@ -38,6 +39,8 @@ type Config struct {
 	Self string                 // this node's name in View
 	View *cell.Cell[owner.View] // who is in the cluster
 	Node *member.Node           // this node in the cluster; nil: clustering is disabled
+
+	Fleet ui.Fleet // what the pages about the fleet show; nil: nothing
 
 	Bundle BundleConfig
 }
@@ -139,7 +142,15 @@ func (s *Server) pages(mux *http.ServeMux) {
 	get(api+"/components/{id...}", s.showComponent)
 	get(api+"/modules/{id...}", s.listModule)
 	get(api+"/peers", s.listPeers)
-	get("/{$}", s.status)
+	mux.Handle(prefix+"/", gzhttp.GzipHandler(ui.New(ui.Config{
+		Pipeline: s.cfg.Pipeline,
+		Fleet:    s.cfg.Fleet,
+		Log:      s.cfg.Log,
+		Self:     s.cfg.Self,
+		Version:  s.cfg.Bundle.Build["version"],
+		Prefix:   prefix,
+		Notices:  func() []string { return notices(s.cfg) },
+	})))
 	if prefix != "" {
 		mux.Handle("GET "+prefix, http.RedirectHandler(prefix+"/", http.StatusFound))
 		mux.Handle("GET /{$}", http.RedirectHandler(prefix+"/", http.StatusFound))
