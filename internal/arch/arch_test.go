@@ -58,6 +58,7 @@ var mayImport = []struct {
 // pure packages decide and never act: they may not reach for these.
 var pure = map[string][]string{
 	"fleet/owner":        {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"fleet/simulate":     {"net", "net/http", "os", "log/slog", "context", "sync"},
 	"metrics/exposition": {"net", "net/http", "os", "log/slog", "context"},
 }
 
