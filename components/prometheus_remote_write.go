@@ -15,6 +15,7 @@ import (
 	"github.com/divvy-collector/divvy/components/args"
 	"github.com/divvy-collector/divvy/metrics/remote"
 	"github.com/divvy-collector/divvy/pipeline/component"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // remoteWriteArguments are the arguments of prometheus.remote_write.
@@ -326,9 +327,22 @@ func (c *remoteWrite) DebugInfo() any {
 	var out remoteWriteDebug
 	for _, s := range c.writer.Status() {
 		out.Endpoints = append(out.Endpoints, remoteWriteStatus{
-			Name: s.Name, URL: s.URL, Shards: s.Lanes, PendingSamples: s.Samples, PendingBytes: s.Bytes,
+			Name: s.Name, URL: s.URL, Shards: s.Lanes, PendingSamples: s.Backlog, PendingBytes: s.Bytes,
 			OldestPending: s.Oldest, FailingSince: s.FailingSince, LastError: s.LastError,
 		})
 	}
 	return out
 }
+
+// Endpoints returns the state of each endpoint: see component.Deliverer.
+func (c *remoteWrite) Endpoints() []status.Endpoint {
+	var out []status.Endpoint
+	for _, s := range c.writer.Status() {
+		s.Component = c.env.ID
+		out = append(out, s.Endpoint)
+	}
+	return out
+}
+
+// History returns the last hour of an endpoint: see component.Deliverer.
+func (c *remoteWrite) History(endpoint string) []status.Point { return c.writer.History(endpoint) }

@@ -68,7 +68,7 @@ func crashOnce(t *testing.T, r *rand.Rand) (committed int) {
 	end.left.Store(1 + r.Int64N(60))
 	g.disk.Intercept(end.see)
 	if r.IntN(3) == 0 {
-		g.rcv.answers(status(500))
+		g.rcv.answers(answering(500))
 	}
 	for n := 0; !end.done() && n < 1000; n++ {
 		for key := range 3 {

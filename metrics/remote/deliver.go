@@ -27,9 +27,11 @@ func (e *endpoint) deliver(ctx context.Context, l wire.Load, p *patience) error 
 			e.accepted(l, r)
 			return nil
 		case drop:
+			e.refused.Add(1)
 			e.reject(l, r)
 			return nil
 		case split:
+			e.refused.Add(1)
 			return e.isolate(ctx, l, r, p)
 		case downgrade:
 			e.degrade(r)
@@ -94,6 +96,7 @@ const (
 // is made at once, unless the receiver has asked for the wait.
 func (e *endpoint) pause(ctx context.Context, l wire.Load, r reply, attempt int) error {
 	e.metrics.retried(l.Counts)
+	e.retried.Add(1)
 	streak, lasting, tell := e.failing.add(r)
 	if tell {
 		e.log.Warn("the receiver fails; samples are kept and sent again", "reason", r.reason())

@@ -72,8 +72,8 @@ func TestOutageLosesNothing(t *testing.T) {
 			})
 		})
 	}
-	f("500", status(500))
-	f("401", status(401))
+	f("500", answering(500))
+	f("401", answering(401))
 	f("429", limit)
 	f("hang", hang)
 	f("reset", reset)
@@ -175,7 +175,7 @@ func TestIsolationFindsExactlyTheBad(t *testing.T) {
 			for range rnd.IntN(8) {
 				bad[numbered(rnd.IntN(200)).String()] = true
 			}
-			g.rcv.answers(status(500)) // so that records pile up and are merged
+			g.rcv.answers(answering(500)) // so that records pile up and are merged
 			for n := range 10 {
 				g.tickMany(1, n, 200)
 				time.Sleep(time.Second)
@@ -199,7 +199,7 @@ func TestIsolationFindsExactlyTheBad(t *testing.T) {
 func TestIsolationIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
-		g.rcv.answers(status(400))
+		g.rcv.answers(answering(400))
 		g.tickMany(1, 0, 2000)
 		time.Sleep(time.Minute)
 		if n := len(g.rcv.seen()); n > 2*hopeless+2*2000/coarse*2 {
@@ -308,7 +308,7 @@ func TestHeadersOfBothVersions(t *testing.T) {
 func TestSampleAgeLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, func(c *Config) { c.Endpoints[0].Queue.SampleMaxAge = time.Minute })
-		g.rcv.answers(status(500))
+		g.rcv.answers(answering(500))
 		now := func() int { return int(time.Now().UnixMilli()) }
 		g.tick(1, now(), 1)
 		time.Sleep(time.Second)
@@ -400,7 +400,7 @@ func TestLanesGrowAndShrink(t *testing.T) {
 func TestWaitingRecordsAreMerged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
-		g.rcv.answers(status(500))
+		g.rcv.answers(answering(500))
 		for n := range 30 {
 			g.tickMany(1, n, 100)
 			time.Sleep(time.Second)
@@ -442,7 +442,7 @@ func TestUnwantedKindsAreDroppedAndCounted(t *testing.T) {
 func TestHealthTellsWhatIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
-		g.rcv.answers(status(500))
+		g.rcv.answers(answering(500))
 		g.tick(1, 0, 1)
 		time.Sleep(30 * time.Second)
 		if err := g.Health(); err != nil {

@@ -52,6 +52,9 @@ type endpoint struct {
 	quit      chan struct{} // signal: draining is of no use
 	failing   failing
 	tally     tally
+	past      past
+	retried   atomic.Int64 // requests that failed and were to be made again
+	refused   atomic.Int64 // requests that were not
 	plain     atomic.Bool  // the receiver does not understand 2.0
 	busy      atomic.Int64 // nanoseconds that senders spent on requests that were taken, since the last look
 	delivered atomic.Int64 // samples that were taken since the last look

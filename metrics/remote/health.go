@@ -136,33 +136,3 @@ func (w *Writer) Health() error {
 	}
 	return nil
 }
-
-// Status is what there is to know about one endpoint.
-type Status struct {
-	Name, URL      string // URL without a password
-	Lanes          int
-	Samples, Bytes int64     // committed and not delivered
-	Oldest         time.Time // of those; zero: none
-	FailingSince   time.Time // zero: the receiver takes samples
-	LastError      string    // of the last failed request
-}
-
-// Status returns the state of each endpoint, in the order of the Config.
-func (w *Writer) Status() []Status {
-	var list []Status
-	for _, e := range w.state.Load().endpoints {
-		s := e.stats()
-		st := Status{Name: e.key, URL: e.settings.Load().redacted(), Lanes: e.laneCount(), Samples: s.Items, Bytes: s.Bytes}
-		if s.OldestTime != 0 {
-			st.Oldest = time.UnixMilli(s.OldestTime)
-		}
-		e.failing.mu.Lock()
-		st.LastError = e.failing.last
-		if e.failing.streak > 0 {
-			st.FailingSince = e.failing.since
-		}
-		e.failing.mu.Unlock()
-		list = append(list, st)
-	}
-	return list
-}

@@ -108,8 +108,8 @@ func (r *receiver) answers(f func(http.ResponseWriter, request) bool) {
 	r.answer = f
 }
 
-// status answers every request with a status; 2xx takes it.
-func status(code int) func(http.ResponseWriter, request) bool {
+// answering answers every request with a status; 2xx takes it.
+func answering(code int) func(http.ResponseWriter, request) bool {
 	return func(w http.ResponseWriter, _ request) bool {
 		http.Error(w, fmt.Sprintf("because of %d", code), code)
 		return code/100 == 2

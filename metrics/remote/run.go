@@ -10,6 +10,7 @@ import (
 	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // run is the life of an endpoint:
@@ -93,11 +94,15 @@ func (e *endpoint) keepTime(ctx context.Context, families func() []telemetry.Met
 	defer pace.Stop()
 	described := time.NewTimer(e.settings.Load().Metadata.Interval)
 	defer described.Stop()
+	look := time.NewTicker(status.PointEvery)
+	defer look.Stop()
 	backlog := int64(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case now := <-look.C:
+			e.remember(now)
 		case <-pace.C:
 			backlog = e.setPace(backlog)
 		case <-described.C:

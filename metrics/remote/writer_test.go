@@ -242,7 +242,7 @@ func TestEveryEndpointHasItsOwnRules(t *testing.T) {
 func TestUpdateLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
-		g.rcv.answers(status(500))
+		g.rcv.answers(answering(500))
 		n := 0
 		steps := func(k int) {
 			for range k {
@@ -283,7 +283,7 @@ func TestNamedEndpointMovesWithItsLog(t *testing.T) {
 			c.Endpoints[0].Name = "main"
 			c.Drain = time.Second
 		})
-		g.rcv.answers(status(500))
+		g.rcv.answers(answering(500))
 		g.tick(1, 0, 1)
 		time.Sleep(time.Second)
 		g.cfg.Endpoints[0].URL = "http://elsewhere/push"
@@ -303,7 +303,7 @@ func TestNamedEndpointMovesWithItsLog(t *testing.T) {
 func TestRemovedEndpointKeepsItsBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, func(c *Config) { c.Drain = time.Second })
-		g.rcv.answers(status(500))
+		g.rcv.answers(answering(500))
 		g.tick(1, 0, 1)
 		time.Sleep(time.Second)
 		without := g.cfg
@@ -384,7 +384,7 @@ func TestOldGenerationsAreForgotten(t *testing.T) {
 func TestDrainGivesUpEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
-		g.rcv.answers(status(503))
+		g.rcv.answers(answering(503))
 		for n := range 10 {
 			g.tick(1, n, 1)
 		}
@@ -409,7 +409,7 @@ func TestDrainGivesUpEarly(t *testing.T) {
 func TestDrainOutlivesARestartOfTheReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
-		g.rcv.answers(status(503))
+		g.rcv.answers(answering(503))
 		g.tick(1, 0, 1)
 		time.Sleep(time.Minute)
 		back := time.AfterFunc(2*time.Second, func() { g.rcv.answers(nil) })
