@@ -40,7 +40,7 @@ type Config struct {
 	View *cell.Cell[owner.View] // who is in the cluster
 	Node *member.Node           // this node in the cluster; nil: clustering is disabled
 
-	Fleet ui.Fleet // what the pages about the fleet show; nil: nothing
+	Fleet Fleet // what the pages and the API of the fleet show; nil: nothing
 
 	Bundle BundleConfig
 }
@@ -142,6 +142,7 @@ func (s *Server) pages(mux *http.ServeMux) {
 	get(api+"/components/{id...}", s.showComponent)
 	get(api+"/modules/{id...}", s.listModule)
 	get(api+"/peers", s.listPeers)
+	s.fleet(mux, prefix)
 	mux.Handle(prefix+"/", gzhttp.GzipHandler(ui.New(ui.Config{
 		Pipeline: s.cfg.Pipeline,
 		Fleet:    s.cfg.Fleet,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/divvy-collector/divvy/components"
 	"github.com/divvy-collector/divvy/fleet/member"
+	"github.com/divvy-collector/divvy/fleet/report"
 	"github.com/divvy-collector/divvy/pipeline"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/web"
@@ -38,6 +39,10 @@ type Collector struct {
 	registry *prometheus.Registry // of this Collector only: several fit into one process
 	node     *member.Node         // in the cluster; nil without one
 	left     sync.Once            // node is closed
+	reporter *report.Reporter     // answers for the fleet
+	started  time.Time
+	loads    loads
+	usage    usage
 
 	secretTypes map[string]reflect.Type // arguments of components and blocks, by name
 
@@ -51,7 +56,7 @@ func Open(cfg Config, path string, stderr io.Writer) (*Collector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Collector{cfg: cfg, path: path, output: newLogOutput(stderr), registry: prometheus.NewRegistry()}
+	c := &Collector{cfg: cfg, path: path, output: newLogOutput(stderr), registry: prometheus.NewRegistry(), started: time.Now()}
 	c.log = c.output.Logger()
 	var err error
 	if c.lock, err = lockStorage(cfg.StoragePath, c.log); err != nil {
@@ -103,6 +108,7 @@ func (c *Collector) assemble() {
 		ClusterName:      c.cfg.Cluster.Node.Cluster,
 		ShutdownDeadline: c.cfg.ShutdownDeadline,
 	})
+	c.reporter = c.newReporter()
 	c.server = web.New(web.Config{
 		Listener:   c.listener,
 		Pipeline:   c.pipeline,
@@ -114,6 +120,7 @@ func (c *Collector) assemble() {
 		Self:       self,
 		View:       view,
 		Node:       c.node,
+		Fleet:      c.reporter,
 		Bundle: web.BundleConfig{
 			Refused: c.cfg.HTTP.BundleRefused,
 			Build:   currentBuild().fields(),
@@ -147,9 +154,10 @@ func (c *Collector) Addr() string { return c.listener.Addr() }
 
 // Load reads the configuration and makes it the running one, or returns an
 // error that explains to people what is wrong with it and changes nothing.
-func (c *Collector) Load() error {
+func (c *Collector) Load() (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() { c.loads.note(time.Now(), err) }()
 	sources, err := readSources(c.path)
 	if err != nil {
 		c.output.giveUp()
@@ -239,6 +247,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	if c.node != nil {
 		gossiping.Go(func() { c.node.Run(gossip) })
 	}
+	gossiping.Go(func() { c.reporter.Run(gossip) })
 	taking.Go(func() {
 		c.takePart(ctx)
 		stopWork()

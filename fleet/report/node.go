@@ -21,8 +21,8 @@ type Node struct {
 	From     time.Time `json:"from,omitzero"`  // when it began, or will begin, to serve
 	Until    time.Time `json:"until,omitzero"` // when it ends
 
-	Config   Config   `json:"config"`
-	Problems []string `json:"problems"` // all that is wrong with it, one sentence each
+	Config   Configuration `json:"config"`
+	Problems []string      `json:"problems"` // all that is wrong with it, one sentence each
 
 	Load    Load               `json:"load"`
 	Queues  []status.Endpoint  `json:"queues"`
@@ -31,8 +31,8 @@ type Node struct {
 	Events  []Event            `json:"events"` // the latest, oldest first
 }
 
-// Config is the configuration that a node runs.
-type Config struct {
+// A Configuration is what a node runs.
+type Configuration struct {
 	Hash       string            `json:"hash"`
 	Loaded     time.Time         `json:"loaded"`
 	Err        string            `json:"error,omitempty"` // of the last load, if it was refused
@@ -151,6 +151,7 @@ type Query struct {
 	Owner         string // node; "": all
 	Health        string // unknown, up or down; "": all
 	Sort          string // url, owner, health, duration, samples; "" is url; - in front: descending
+	URL           string // of the target, whole; "": any
 	Offset, Limit int    // Limit 0: 50
 }
 

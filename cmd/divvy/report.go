@@ -1,0 +1,204 @@
+package main
+
+import (
+	"encoding/hex"
+	"maps"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/divvy-collector/divvy/fleet/member"
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/report"
+	"github.com/divvy-collector/divvy/pipeline"
+	"github.com/divvy-collector/divvy/pipeline/component"
+	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
+)
+
+// newReporter returns what answers for the fleet from here.
+func (c *Collector) newReporter() *report.Reporter {
+	cfg := report.Config{
+		Self:    c.cfg.Cluster.Node.Name,
+		Cluster: c.cfg.Cluster.Node.Cluster,
+		View:    c.view(),
+
+		Describe:   c.describe,
+		Targets:    c.targets,
+		Scrapes:    c.scrapes,
+		Discovered: c.discovered,
+		Explain:    c.explain,
+		Log:        c.log,
+	}
+	if c.node != nil {
+		cfg.Peers = func() []report.Peer { return peersOf(c.node) }
+	}
+	return report.New(cfg)
+}
+
+// describe returns what this node says of itself.
+func (c *Collector) describe() report.Node {
+	n := report.Node{
+		Name: c.cfg.Cluster.Node.Name, Addr: c.listener.Addr(), Version: currentBuild().Version,
+		State: "participant", Stage: "serving", Started: c.started, From: c.started,
+		Config:   c.loads.configuration(c.pipeline, c.loaded()),
+		Problems: c.problems(),
+		Queues:   c.endpoints(),
+	}
+	n.Load.CPU, n.Load.RSS = c.usage.read(time.Now())
+	if c.node != nil {
+		c.describeMember(&n)
+	}
+	return n
+}
+
+// describeMember adds what a node of a cluster says of itself.
+func (c *Collector) describeMember(n *report.Node) {
+	n.Stage, n.Zone = c.node.Stage().String(), c.cfg.Cluster.Node.Zone
+	for _, p := range c.node.Peers() {
+		if p.Self {
+			n.Addr, n.State = p.Addr, p.State
+			n.From, n.Until = p.Entry.From, p.Entry.Until
+			n.Instance = hex.EncodeToString(instanceBytes(p))
+		}
+	}
+}
+
+func instanceBytes(p member.Peer) []byte {
+	var b [8]byte
+	for i := range b {
+		b[i] = byte(uint64(p.Entry.Instance) >> (56 - 8*i))
+	}
+	return b[:]
+}
+
+// peersOf returns the other living nodes of a cluster.
+func peersOf(n *member.Node) []report.Peer {
+	var list []report.Peer
+	for _, p := range n.Peers() {
+		if !p.Self {
+			list = append(list, report.Peer{Name: p.Name, Addr: p.Addr, State: p.State, Foreign: p.Entry.Instance == 0})
+		}
+	}
+	return list
+}
+
+// problems returns all that is wrong with this node, one sentence each.
+func (c *Collector) problems() []string {
+	var list []string
+	if c.node != nil {
+		list = sentences(c.node.Health())
+	}
+	for _, s := range c.pipeline.Components() {
+		if s.Health.State == component.Unhealthy || s.Health.State == component.Exited {
+			list = append(list, s.ID+" is "+s.Health.State.String()+": "+oneLine(errorText(s.Health.Message)))
+		}
+	}
+	return list
+}
+
+// errorText is a message as an error.
+type errorText string
+
+// Error returns the text.
+func (e errorText) Error() string { return string(e) }
+
+// sentences returns the errors that err joins, one sentence each.
+func sentences(err error) []string {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []string
+		for _, e := range joined.Unwrap() {
+			list = append(list, sentences(e)...)
+		}
+		return list
+	}
+	return []string{err.Error()}
+}
+
+// targets returns the targets of all components.
+func (c *Collector) targets() []status.Target {
+	var list []status.Target
+	for id, s := range pipeline.Powers[component.Scraper](c.pipeline) {
+		from := len(list)
+		list = append(list, s.Targets()...)
+		for i := range list[from:] {
+			list[from+i].Component = id
+		}
+	}
+	return list
+}
+
+// scrapes returns the recent scrapes of a target by this node.
+func (c *Collector) scrapes(id string, key owner.Key) []status.Scrape {
+	s, ok := pipeline.PowerOf[component.Scraper](c.pipeline, id)
+	if !ok {
+		return nil
+	}
+	return s.Scrapes(key)
+}
+
+// discovered returns the labels that a target came with.
+func (c *Collector) discovered(id string, key owner.Key) (telemetry.Labels, bool) {
+	s, ok := pipeline.PowerOf[component.Scraper](c.pipeline, id)
+	if !ok {
+		return telemetry.Labels{}, false
+	}
+	return s.Discovered(key)
+}
+
+// explain returns the ways of targets through the rules of all components.
+func (c *Collector) explain(wanted func(before, after telemetry.Labels) bool) []status.Relabelling {
+	var list []status.Relabelling
+	for _, r := range pipeline.Powers[component.Relabeller](c.pipeline) {
+		list = append(list, r.Explain(wanted)...)
+	}
+	return list
+}
+
+// endpoints returns where all components deliver to.
+func (c *Collector) endpoints() []status.Endpoint {
+	list := []status.Endpoint{}
+	for id, d := range pipeline.Powers[component.Deliverer](c.pipeline) {
+		for _, e := range d.Endpoints() {
+			e.Component = id
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// loads remembers how the configuration was loaded. It may be used by any
+// goroutine.
+type loads struct {
+	mu   sync.Mutex
+	last time.Time // of the load whose configuration runs
+	err  string    // of the last load, on one line; "": it succeeded
+}
+
+// note notes a load.
+func (l *loads) note(now time.Time, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err = ""; err != nil {
+		l.err = oneLine(err)
+		return
+	}
+	l.last = now
+}
+
+// configuration returns the configuration that runs.
+func (l *loads) configuration(p *pipeline.Pipeline, sources map[string][]byte) report.Configuration {
+	l.mu.Lock()
+	out := report.Configuration{Loaded: l.last, Err: l.err}
+	l.mu.Unlock()
+	sum := pipeline.Hash(sources)
+	out.Hash, out.Files, out.Components = hex.EncodeToString(sum[:]), map[string]string{}, p.Fingerprints()
+	for name, text := range maps.All(sources) {
+		sum := pipeline.Hash(map[string][]byte{name: text})
+		out.Files[filepath.Base(name)] = hex.EncodeToString(sum[:8])
+	}
+	return out
+}

@@ -1,0 +1,136 @@
+package report
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry/status"
+)
+
+// An inventory is the targets of one node, by component and key. It is not
+// changed once it is taken.
+type inventory struct{ sets []set }
+
+// A set is the targets of one component.
+type set struct {
+	component string
+	clustered bool
+	hash      uint64          // of the keys
+	interval  time.Duration   // the shortest of the targets'
+	targets   []status.Target // by key, no key twice
+}
+
+// takeInventory sorts targets, which it keeps.
+func takeInventory(targets []status.Target) inventory {
+	slices.SortFunc(targets, func(a, b status.Target) int {
+		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Key, b.Key))
+	})
+	targets = slices.CompactFunc(targets, func(a, b status.Target) bool {
+		return a.Component == b.Component && a.Key == b.Key
+	})
+	var inv inventory
+	for from := 0; from < len(targets); {
+		to := from + 1
+		for to < len(targets) && targets[to].Component == targets[from].Component {
+			to++
+		}
+		inv.sets = append(inv.sets, newSet(targets[from:to:to]))
+		from = to
+	}
+	return inv
+}
+
+// newSet returns the set of targets, all of one component, sorted.
+func newSet(targets []status.Target) set {
+	s := set{component: targets[0].Component, clustered: targets[0].Clustered, targets: targets}
+	var sum xxhash.Digest
+	sum.Reset()
+	var b [8]byte
+	for i := range targets {
+		t := &targets[i]
+		binary.BigEndian.PutUint64(b[:], uint64(t.Key))
+		sum.Write(b[:])
+		if s.interval == 0 || t.Interval < s.interval {
+			s.interval = t.Interval
+		}
+	}
+	s.hash = sum.Sum64()
+	return s
+}
+
+// digest returns the set in a few bytes.
+func (s *set) digest() Digest {
+	return Digest{Component: s.component, Count: len(s.targets), Hash: hash(s.hash), Clustered: s.clustered}
+}
+
+// hash returns a hash as people and JSON see it.
+func hash(sum uint64) string { return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, sum)) }
+
+// set returns the set of a component, or nil.
+func (inv inventory) set(component string) *set {
+	for i := range inv.sets {
+		if inv.sets[i].component == component {
+			return &inv.sets[i]
+		}
+	}
+	return nil
+}
+
+// digests returns the digests of all sets.
+func (inv inventory) digests() []Digest {
+	list := make([]Digest, len(inv.sets))
+	for i := range inv.sets {
+		list[i] = inv.sets[i].digest()
+	}
+	return list
+}
+
+// owns reports whether self serves the next slot of t, by view.
+func owns(t *status.Target, view owner.View, self string, now time.Time) bool {
+	if !t.Clustered {
+		return true
+	}
+	m, ok := view.Owner(t.Key, nextSlot(t, now))
+	return ok && m.Name == self && !m.Peer
+}
+
+// nextSlot returns the next slot of t after now.
+func nextSlot(t *status.Target, now time.Time) time.Time {
+	if t.Interval <= 0 {
+		return now
+	}
+	return owner.NextSlot(t.Key, t.Interval, now)
+}
+
+// recent reports whether this node has scraped t within its last two intervals.
+func recent(t *status.Target, now time.Time) bool {
+	return !t.At.IsZero() && now.Sub(t.At) <= 2*t.Interval
+}
+
+// load adds up what the node that took the inventory carries.
+func (inv inventory) load(l *Load, view owner.View, self string, now time.Time) {
+	for i := range inv.sets {
+		for j := range inv.sets[i].targets {
+			t := &inv.sets[i].targets[j]
+			l.Known++
+			if owns(t, view, self, now) {
+				l.Owned++
+			}
+			if !recent(t, now) || t.Interval <= 0 {
+				continue
+			}
+			l.Served++
+			if t.Health == status.Down {
+				l.Down++
+			}
+			l.SamplesPerSecond += float64(t.Samples) / t.Interval.Seconds()
+			l.BytesPerSecond += float64(t.Bytes) / t.Interval.Seconds()
+		}
+	}
+}

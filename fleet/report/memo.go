@@ -1,0 +1,41 @@
+package report
+
+import (
+	"sync"
+	"time"
+)
+
+// A memo keeps a value for as long as it is fresh. Who asks while it is being
+// made waits for it.
+type memo[T any] struct {
+	mu     sync.Mutex
+	value  T
+	at     time.Time     // when it was begun; zero: never
+	making chan struct{} // closed when it is made; nil: nobody makes it
+}
+
+// get returns the value, made by make if the last one is not fresh at now.
+func (m *memo[T]) get(now time.Time, make func() T) T {
+	m.mu.Lock()
+	for m.making != nil {
+		making := m.making
+		m.mu.Unlock()
+		<-making
+		m.mu.Lock()
+	}
+	if age := now.Sub(m.at); !m.at.IsZero() && age < fresh && age > -fresh {
+		defer m.mu.Unlock()
+		return m.value
+	}
+	done := newDone()
+	m.making = done
+	m.mu.Unlock()
+	value := make()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.value, m.at, m.making = value, now, nil
+	close(done)
+	return value
+}
+
+func newDone() chan struct{} { return make(chan struct{}) }

@@ -1,0 +1,143 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/divvy-collector/divvy/cell"
+	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
+)
+
+// Config says whom a Reporter asks. The functions answer from memory and may be
+// called by any goroutine; those that are nil answer nothing.
+type Config struct {
+	Self    string                 // this node's name in View
+	Cluster string                 // name of the cluster
+	View    *cell.Cell[owner.View] // who serves what
+
+	Describe   func() Node // this node; Targets and Events are filled in by the Reporter
+	Targets    func() []status.Target
+	Scrapes    func(component string, key owner.Key) []status.Scrape
+	Discovered func(component string, key owner.Key) (telemetry.Labels, bool)
+	Explain    func(wanted func(before, after telemetry.Labels) bool) []status.Relabelling
+	Histories  func() []History // of all endpoints
+
+	Peers func() []Peer                                                       // the other living nodes
+	Ask   func(ctx context.Context, node string, body []byte) ([]byte, error) // what Answer of another node returns
+
+	Log *slog.Logger
+	Now func() time.Time // wall clock; nil: time.Now
+}
+
+// A Peer is another node of the cluster as the membership knows it.
+type Peer struct {
+	Name    string
+	Addr    string // host:port
+	State   string // viewer, participant or terminating
+	Foreign bool   // of other software: it cannot be asked
+}
+
+const (
+	// patience is how long nodes are waited for. One that was stopped must not
+	// keep people from seeing the others.
+	patience = 2 * time.Second
+
+	// fresh is how long an answer is used again, so that ten open pages are
+	// not ten times the work.
+	fresh = time.Second
+)
+
+// A Reporter answers for the whole fleet from this node. Any number of
+// goroutines may use it.
+type Reporter struct {
+	cfg   Config
+	own   memo[inventory]
+	nodes memo[hearing[Node]]
+	rows  memo[table]
+	lists lists
+}
+
+// New returns a Reporter. It asks nobody before a method is called.
+func New(cfg Config) *Reporter {
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return time.Now().Round(0) }
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Reporter{cfg: cfg}
+}
+
+// inventory returns this node's targets, at most a second old.
+func (r *Reporter) inventory() inventory {
+	return r.own.get(r.cfg.Now(), func() inventory {
+		if r.cfg.Targets == nil {
+			return inventory{}
+		}
+		return takeInventory(r.cfg.Targets())
+	})
+}
+
+// Node returns what this node says of itself.
+func (r *Reporter) Node() Node {
+	n := Node{Name: r.cfg.Self}
+	if r.cfg.Describe != nil {
+		n = r.cfg.Describe()
+	}
+	inv := r.inventory()
+	n.Targets = inv.digests()
+	inv.load(&n.Load, r.cfg.View.Load(), r.cfg.Self, r.cfg.Now())
+	n.Events = nonNil(n.Events)
+	n.Problems = nonNil(n.Problems)
+	n.Queues = nonNil(n.Queues)
+	if n.Skew == nil {
+		n.Skew = map[string]float64{}
+	}
+	return n
+}
+
+// Fleet returns what all nodes say of themselves and what follows from it. It
+// takes as long as the slowest node, at most two seconds.
+func (r *Reporter) Fleet(ctx context.Context) Fleet {
+	heard := r.nodes.get(r.cfg.Now(), func() hearing[Node] {
+		return ask(ctx, r, request{Want: wantNode}, r.Node)
+	})
+	f := Fleet{
+		At: r.cfg.Now(), Asked: r.cfg.Self, Cluster: r.cfg.Cluster,
+		Nodes: heard.values(), Silent: nonNil(heard.silent),
+		Coverage: []Coverage{}, Drift: []Drift{}, Verdict: []string{},
+	}
+	slices.SortFunc(f.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
+	return f
+}
+
+// Targets returns the targets of all components of all nodes that q selects. An
+// error says what is wrong with q.
+func (r *Reporter) Targets(ctx context.Context, q Query) (Page, error) {
+	match, err := q.compile()
+	if err != nil {
+		return Page{}, err
+	}
+	t := r.table(ctx)
+	return t.page(match), nil
+}
+
+// Events returns what happened, as all nodes saw it, the latest last.
+func (r *Reporter) Events(ctx context.Context) []Event { return []Event{} }
+
+// Run keeps what can be known of the fleet without anybody asking: whether each
+// target has one owner, and what happened.
+func (r *Reporter) Run(ctx context.Context) { <-ctx.Done() }
+
+// nonNil makes an empty list of none: in JSON it is [] and not null.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
