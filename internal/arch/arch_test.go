@@ -45,7 +45,7 @@ var mayImport = []struct {
 	{"discovery/", []string{"cell", "telemetry", "discovery/"}},
 	{"pipeline/component", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live"}},
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live", "pipeline/"}},
-	{"components/args", []string{"telemetry"}},
+	{"components/args", []string{"telemetry", "telemetry/status"}},
 	{"components/", []string{"cell", "vfs", "telemetry", "telemetry/status", "telemetry/live", "pipeline/component", "components/args", "metrics/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "remotehttp/"}},
 	{"web/", []string{"cell", "fleet/", "pipeline/", "telemetry", "telemetry/status", "telemetry/live", "web/"}},
 	{"internal/", []string{""}},

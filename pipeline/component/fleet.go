@@ -25,7 +25,9 @@ type (
 	}
 
 	// A Relabeller passes targets on through rules. Explain returns the way of
-	// each target that it knows, with those that it drops.
+	// each target that wanted returns true for, among them those that it drops:
+	// they have no labels after. wanted sees labels as they are shown, without
+	// passwords; nothing but the rules themselves is worked out for the others.
 	Relabeller interface {
 		Explain(wanted func(before, after telemetry.Labels) bool) []status.Relabelling
 	}
