@@ -64,7 +64,12 @@ func (u *UI) serve(v view, page *template.Template) http.Handler {
 		}
 		code, t := http.StatusOK, page
 		var err error
-		if f.Model, err = v.model(r); err != nil {
+		f.Model, err = v.model(r)
+		if attachment, ok := f.Model.(file); ok && err == nil {
+			attachment.send(w)
+			return
+		}
+		if err != nil {
 			said := &refusal{http.StatusInternalServerError, err.Error()}
 			errors.As(err, &said)
 			code, t, f.Model = said.Status, sorry, said
