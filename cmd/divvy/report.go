@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"maps"
 	"path/filepath"
@@ -28,13 +29,24 @@ func (c *Collector) newReporter() *report.Reporter {
 		Scrapes:    c.scrapes,
 		Discovered: c.discovered,
 		Explain:    c.explain,
+		Histories:  c.histories,
 		Log:        c.log,
 	}
 	if c.node != nil {
 		cfg.Peers = func() []report.Peer { return peersOf(c.node) }
+		cfg.Ask = func(ctx context.Context, node string, question []byte) ([]byte, error) {
+			return c.node.Ask(ctx, node, reportKind, question)
+		}
 	}
-	return report.New(cfg)
+	r := report.New(cfg)
+	if c.node != nil {
+		c.node.Answer(reportKind, r.Answer)
+	}
+	return r
 }
+
+// reportKind is the kind of the questions that reporters ask each other.
+const reportKind = "report"
 
 // describe returns what this node says of itself.
 func (c *Collector) describe() report.Node {
@@ -165,6 +177,17 @@ func (c *Collector) endpoints() []status.Endpoint {
 		for _, e := range d.Endpoints() {
 			e.Component = id
 			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// histories returns the last hour of all endpoints.
+func (c *Collector) histories() []report.History {
+	list := []report.History{}
+	for id, d := range pipeline.Powers[component.Deliverer](c.pipeline) {
+		for _, e := range d.Endpoints() {
+			list = append(list, report.History{Component: id, Endpoint: e.Name, Points: d.History(e.Name)})
 		}
 	}
 	return list

@@ -63,6 +63,7 @@ func (n *Node) Handler() http.Handler {
 	mux.Handle("/", n.transport.Handler())
 	mux.HandleFunc("POST "+letterPath, n.serveLetter)
 	mux.HandleFunc("POST "+lifelinePath, n.serveLifeline)
+	mux.HandleFunc("POST "+askPath, n.serveAsk)
 	return n.guarded(mux)
 }
 

@@ -42,6 +42,7 @@ type Node struct {
 	sending   chan struct{}              // has an item for each letter on its way
 	answering chan struct{}              // has an item for each letter that is answered
 	metadata  atomic.Pointer[[]byte]
+	asks      asks                         // of other nodes
 	pulsed    atomic.Pointer[roster.Pulse] // what is said of this node; its Clock is not set
 	beat      atomic.Pointer[time.Time]    // when the loop last ran
 

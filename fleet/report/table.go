@@ -95,6 +95,9 @@ func (p *placer) group(accounts []account) (groups []group) {
 			groups[g].nodes = append(groups[g].nodes, a.node)
 		}
 	}
+	for _, g := range groups {
+		slices.Sort(g.nodes)
+	}
 	return groups
 }
 
