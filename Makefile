@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 PACKAGES = $(shell $(GO) list ./... | grep -v /e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test race e2e fuzz bench update hooks fmt cover clean examples
+.PHONY: help build demo check test race e2e mixin fuzz bench update hooks fmt cover clean examples
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -39,10 +39,21 @@ test: ## everything: check, race detector, fuzz corpora and a minute of fuzzing,
 	$(MAKE) race
 	$(GO) test $(PACKAGES)
 	$(MAKE) fuzz T=5s
+	$(MAKE) mixin
 	$(MAKE) e2e
 
 e2e: build ## the built binary, driven from outside
 	$(GO) test -count=1 -timeout 30m -v ./e2e | grep -E '^(=== RUN|\s*--- |PASS|FAIL|ok|panic)|_test.go' ; exit $${PIPESTATUS[0]}
+
+PROMTOOL = bench/.cache/promtool
+MIXIN    = deploy/mixin
+
+$(PROMTOOL): bench/peers/go.mod
+	cd bench/peers && CGO_ENABLED=0 $(GO) build -trimpath -tags remove_all_sd -ldflags '-s -w' -o ../../$@ github.com/prometheus/prometheus/cmd/promtool
+
+mixin: $(PROMTOOL) ## alerts, each both ways; the first time builds promtool, which takes minutes
+	$(PROMTOOL) check rules $(MIXIN)/alerts.yaml $(MIXIN)/rules.yaml
+	$(PROMTOOL) test rules $(MIXIN)/alerts_test.yaml
 
 fuzz: ## fuzz every reader of foreign bytes for T each (default 30s)
 	@./.ci/fuzz $(or $(T),30s)

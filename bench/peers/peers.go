@@ -5,4 +5,5 @@ package peers
 import (
 	_ "github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent"
 	_ "github.com/prometheus/prometheus/cmd/prometheus"
+	_ "github.com/prometheus/prometheus/cmd/promtool"
 )
