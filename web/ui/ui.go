@@ -61,6 +61,9 @@ func (u *UI) views() []view {
 	return []view{
 		{"/{$}", "components", "components", u.components},
 		{"/component/{id...}", "component", "components", u.component},
+		{"/graph/{module...}", "graph", "graph", u.graph},
+		{"/graph", "graph", "graph", u.graph},
+		{"/debug/{id...}", "debug", "components", u.debug},
 	}
 }
 

@@ -22,7 +22,8 @@ const callbacks = {
   beforeNodeMorphed(node, next) {
     if (!(node instanceof Element)) return true;
     if ("own" in node.dataset) {
-      if (next instanceof Element) Object.assign(node.dataset, next.dataset);
+      Object.assign(node.dataset, next.dataset);
+      if (next.ariaLabel) node.ariaLabel = next.ariaLabel;
       return false;
     }
     return !(node.matches("input, select, textarea") && changed(node));
@@ -85,6 +86,7 @@ function show(text) {
     if (fresh) Idiomorph.morph(document.getElementById(id), fresh, { ignoreActiveValue: true, callbacks });
   }
   document.title = next.title;
+  load();
   document.dispatchEvent(new Event("refreshed"));
 }
 
@@ -151,13 +153,16 @@ document.addEventListener("keydown", (e) => {
 });
 
 // What few pages need is loaded by those.
-for (const [selector, script] of [
-  [".plot", "./plot.js"],
-  ["svg.graph", "./graph.js"],
-  ["[data-stream]", "./stream.js"],
-])
-  if (document.querySelector(selector)) import(script);
+function load() {
+  for (const [selector, script] of [
+    ["[data-plot]", "./plot.js"],
+    ["svg.graph", "./graph.js"],
+    ["[data-stream]", "./stream.js"],
+  ])
+    if (document.querySelector(selector)) import(script);
+}
 
+load();
 pause.hidden = false;
 showPaused();
 schedule(every);
