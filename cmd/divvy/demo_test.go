@@ -37,6 +37,7 @@ func TestDemoLosesNothing(t *testing.T) {
 			t.Errorf("output lacks %s", pattern)
 		}
 	}
+	f(`node1 +shows the whole fleet at http://127\.0\.0\.1:\d+/clustering$`)
 	f(`node3 +is started$`)
 	f(`node4 +is started$`)
 	f(`node4 +serves its share$`)

@@ -103,6 +103,7 @@ func open(cfg Config, dir string) (*demo, error) {
 	if err := d.addNode(); err != nil {
 		return nil, errors.Join(err, bed.Close())
 	}
+	d.journal.note(d.nodes[0].name, "shows the whole fleet at "+pageURL(d.nodes[0].addr))
 	return d, nil
 }
 

@@ -125,11 +125,21 @@ func (s state) screen(rows int) []string {
 	return lines
 }
 
-// head says what there is.
+// head says what there is, and where a browser shows it: at any node, so at the
+// first that answers.
 func (s state) head() []string {
-	return []string{fmt.Sprintf("  divvy demo %s   %d targets; each is due every %s at one node: a slot",
+	lines := []string{fmt.Sprintf("  divvy demo %s   %d targets; each is due every %s at one node: a slot",
 		s.elapsed.Round(time.Second), s.targets, s.interval)}
+	for _, n := range s.nodes {
+		if n.answers {
+			return append(lines, "  in a browser: "+pageURL(n.page)+"   any node answers for all")
+		}
+	}
+	return append(lines, "  no node answers yet that a browser could ask")
 }
+
+// pageURL returns where the node at an address shows the whole fleet.
+func pageURL(addr string) string { return "http://" + addr + "/clustering" }
 
 // nodeLines is a table of the nodes.
 func (s state) nodeLines() []string {

@@ -50,6 +50,7 @@ func TestScreenExplainsItself(t *testing.T) {
 	}
 	f(example(), 40, `
   divvy demo 1m23s   60 targets; each is due every 2s at one node: a slot
+  in a browser: http://127.0.0.1:2/clustering   any node answers for all
 
   node   stage     targets samples/s   backlog   memory  cpu
   node1  killed          -         -         -        -    -  a starts it again, with what is on its disk
@@ -86,6 +87,7 @@ func TestScreenExplainsItself(t *testing.T) {
 	broken.down, broken.waiting, broken.lost, broken.planned = false, 4, 2, slips{missed: 1, doubled: 2}
 	f(broken, 20, `
   divvy demo 1m23s   60 targets; each is due every 2s at one node: a slot
+  no node answers yet that a browser could ask
   node   stage     targets samples/s   backlog   memory  cpu
   slots    served      2,400   one node came to the target
            missed          1   no node came WITHOUT A KILL; 1 more while a kill was noticed
@@ -103,7 +105,6 @@ func TestScreenExplainsItself(t *testing.T) {
    1m21s  node3    is asked to stop
    1m10s           the receiver is down; samples wait on the nodes' disks
     1m0s  node1    found dead by node2 after 350ms; others serve its targets
-    1m0s  node1    is killed (kill -9), and cannot tell anybody
   a add a node   s stop the youngest   k kill the oldest   r receiver   q quit
 `)
 }
