@@ -17,7 +17,6 @@ type Status struct {
 	status.Endpoint           // but for its Component
 	Lanes           int       // that samples are written for
 	Oldest          time.Time // sample that is not delivered; zero: all are
-	FailingSince    time.Time // zero: the receiver takes samples
 	LastError       string    // of the last failed request
 }
 

@@ -76,6 +76,8 @@ type Endpoint struct {
 	Bytes   int64         `json:"bytes"`   // of them, on disk and in memory
 	Err     string        `json:"error,omitempty"`
 
+	FailingSince time.Time `json:"failingSince,omitzero"` // since when nothing was taken; zero: the last request was
+
 	// Totals since the start of the process.
 	Sent      int64            `json:"sent"`      // samples
 	SentBytes int64            `json:"sentBytes"` // compressed, on the wire

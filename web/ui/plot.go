@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/divvy-collector/divvy/web/ui/human"
@@ -20,10 +21,24 @@ type plot struct {
 
 // A curve is the values of one figure at the times of its plot.
 type curve struct {
-	Name   string    `json:"name"`
-	Values []float64 `json:"values"`
-	Tone   string    `json:"tone"` // one of those of badges, or "": a neutral one
-	Points bool      `json:"points,omitempty"`
+	Name   string  `json:"name"`
+	Values figures `json:"values"`
+	Tone   string  `json:"tone"` // one of those of badges, or "": a neutral one
+	Points bool    `json:"points,omitempty"`
+}
+
+// figures are the values of a curve, which has a gap where one is NaN.
+type figures []float64
+
+// MarshalJSON returns the values, null for a gap.
+func (f figures) MarshalJSON() ([]byte, error) {
+	values := make([]*float64, len(f))
+	for i := range f {
+		if !math.IsNaN(f[i]) {
+			values[i] = &f[i]
+		}
+	}
+	return json.Marshal(values)
 }
 
 // JSON returns what plot.js draws.
@@ -45,7 +60,7 @@ func (p plot) JSON() (string, error) {
 func (p plot) Summary() string {
 	text := p.Title
 	for _, c := range p.Curves {
-		if n := len(c.Values); n > 0 {
+		if n := len(c.Values); n > 0 && !math.IsNaN(c.Values[n-1]) {
 			text += fmt.Sprintf("; %s now %s", c.Name, p.format(c.Values[n-1]))
 		}
 	}

@@ -36,6 +36,7 @@ type Fleet interface {
 	Targets(ctx context.Context, q report.Query) (report.Page, error)
 	Detail(ctx context.Context, component string, key owner.Key) (report.Detail, error)
 	Events(ctx context.Context) []report.Event
+	Histories(ctx context.Context, node string) ([]report.History, error)
 }
 
 // A UI is an http.Handler of all pages and of what they load.
@@ -64,6 +65,11 @@ func (u *UI) views() []view {
 		{"/graph/{module...}", "graph", "graph", u.graph},
 		{"/graph", "graph", "graph", u.graph},
 		{"/debug/{id...}", "debug", "components", u.debug},
+		{"/clustering", "clustering", "clustering", u.clustering},
+		{"/targets", "targets", "targets", u.targets},
+		{"/target", "target", "targets", u.target},
+		{"/dropped", "dropped", "targets", u.dropped},
+		{"/remote-write", "remotewrite", "remote-write", u.remoteWrite},
 	}
 }
 

@@ -1,0 +1,300 @@
+package ui
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/divvy-collector/divvy/fleet/report"
+	"github.com/divvy-collector/divvy/web/ui/human"
+)
+
+// clusteringView is what /clustering shows: what is wrong, who is there, how
+// the work divides, and what happened.
+type clusteringView struct {
+	Cluster  string
+	Verdict  []string // all that is wrong
+	Sentence string   // how coverage is, when nothing is wrong with it
+	Coverage []coverageView
+	Whole    bool // each target of each component is scraped once
+	Drift    []driftView
+	Same     string // that all run the same configuration; "": they do not, or not long enough
+	Nodes    []nodeView
+	Pictures []picture
+	Timeline timeline
+	Events   []eventView // the latest first
+	Earlier  int         // events that are not shown
+}
+
+// clustering is the model of the page about the cluster.
+func (u *UI) clustering(r *http.Request) (any, error) {
+	if u.cfg.Fleet == nil {
+		return nil, errNoFleet
+	}
+	return newClusteringView(u.cfg.Fleet.Fleet(r.Context()), u.cfg.Fleet.Events(r.Context())), nil
+}
+
+// newClusteringView returns the page for what the nodes said, and what
+// happened, the newest last.
+func newClusteringView(f report.Fleet, events []report.Event) clusteringView {
+	nodes := nodeViews(f)
+	v := clusteringView{
+		Cluster:  f.Cluster,
+		Verdict:  f.Verdict,
+		Coverage: coverageViews(f),
+		Whole:    true,
+		Drift:    driftViews(f),
+		Nodes:    nodes,
+		Pictures: pictures(f.Nodes),
+		Timeline: newTimeline(f, events),
+	}
+	for _, c := range v.Coverage {
+		v.Whole = v.Whole && c.Whole
+	}
+	v.Sentence = coverageSentence(f)
+	v.Same = sameConfiguration(nodes)
+	v.Events, v.Earlier = eventViews(f.At, events)
+	return v
+}
+
+// coverageSentence says that all is covered, and how much that is.
+func coverageSentence(f report.Fleet) string {
+	targets, serving := 0, 0
+	for _, c := range f.Coverage {
+		targets += c.Targets
+	}
+	for _, n := range f.Nodes {
+		if n.Stage == "serving" || n.Stage == "leaving" {
+			serving++
+		}
+	}
+	if targets == 0 {
+		return "No component has targets yet."
+	}
+	return fmt.Sprintf("Each of %s is scraped once, by one of %s.",
+		plural(targets, "target"), plural(serving, "serving node"))
+}
+
+// A coverageView is one component's row of the coverage table.
+type coverageView struct {
+	report.Coverage
+	Whole bool
+	Words string // what is wrong, in short
+	More  int    // faults that are not listed
+}
+
+func coverageViews(f report.Fleet) []coverageView {
+	var views []coverageView
+	for _, c := range f.Coverage {
+		v := coverageView{Coverage: c, Whole: c.Unowned == 0 && c.Multiple == 0 && len(c.Disagree) == 0}
+		v.Words = coverageWords(c, f.At)
+		v.More = max(0, c.Unowned+c.Multiple-len(c.Faults))
+		if v.Whole || len(c.Faults) == 0 {
+			v.More = 0
+		}
+		views = append(views, v)
+	}
+	// What is broken comes first; a fleet may have many components.
+	slices.SortStableFunc(views, func(a, b coverageView) int {
+		switch {
+		case a.Whole == b.Whole:
+			return 0
+		case b.Whole:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return views
+}
+
+// coverageWords says what is wrong with the coverage of one component.
+func coverageWords(c report.Coverage, now time.Time) string {
+	var parts []string
+	if c.Unowned > 0 {
+		parts = append(parts, fmt.Sprintf("%s of %s scraped by nobody", human.Count(int64(c.Unowned)), plural(c.Targets, "target")))
+	}
+	if c.Multiple > 0 {
+		parts = append(parts, fmt.Sprintf("%s scraped more than once", human.Count(int64(c.Multiple))))
+	}
+	if len(c.Disagree) > 0 {
+		text := "other targets on " + strings.Join(c.Disagree, ", ") + " than on most nodes"
+		if !c.Since.IsZero() {
+			text += " since " + human.Clock(now, c.Since)
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		return "each scraped once"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// A driftView is one group of nodes that run another configuration.
+type driftView struct {
+	report.Drift
+	Words string
+}
+
+func driftViews(f report.Fleet) []driftView {
+	var views []driftView
+	for _, d := range f.Drift {
+		views = append(views, driftView{d, fmt.Sprintf("%s %s another configuration than most nodes since %s.",
+			strings.Join(d.Nodes, ", "), verb(len(d.Nodes), "runs", "run"), human.Clock(f.At, d.Since))})
+	}
+	return views
+}
+
+// verb returns the form of a verb that fits n subjects.
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// sameConfiguration says that all nodes that answered run one configuration, or
+// is "".
+func sameConfiguration(nodes []nodeView) string {
+	answered := 0
+	for _, n := range nodes {
+		if n.Drifts {
+			return ""
+		}
+		if n.Silent == "" {
+			answered++
+		}
+	}
+	if answered < 2 {
+		return ""
+	}
+	return fmt.Sprintf("All %s run the same configuration.", plural(answered, "node"))
+}
+
+// A nodeView is one row of the table of nodes.
+type nodeView struct {
+	report.Node
+	Self   bool
+	Silent string        // why nothing else is known of it
+	Tone   string        // of its state: good, busy, bad or dim
+	Words  string        // its state
+	Behind time.Duration // of its slowest endpoint
+	Clock  clockView
+	Hash   string // of the configuration, short
+	Drifts bool   // most nodes have another one
+}
+
+// nodeViews returns a row for each node, those without an answer last.
+func nodeViews(f report.Fleet) []nodeView {
+	usual := usualHash(f.Nodes)
+	var views []nodeView
+	for _, n := range f.Nodes {
+		v := nodeView{Node: n, Self: n.Name == f.Asked, Clock: newClockView(n.Skew)}
+		v.Tone, v.Words = nodeState(n, f.At)
+		for _, q := range n.Queues {
+			v.Behind = max(v.Behind, q.Lag)
+		}
+		v.Hash = n.Config.Hash[:min(7, len(n.Config.Hash))]
+		v.Drifts = n.Config.Hash != usual
+		views = append(views, v)
+	}
+	for _, s := range f.Silent {
+		views = append(views, nodeView{
+			Node: report.Node{Name: s.Name, Addr: s.Addr, State: s.State}, Silent: s.Reason,
+			Tone: "bad", Words: "no answer",
+		})
+	}
+	return views
+}
+
+// nodeState returns the stage of a node as a tone and in words.
+func nodeState(n report.Node, now time.Time) (tone, words string) {
+	switch n.Stage {
+	case "serving":
+		if n.Until.IsZero() {
+			return "good", "serving"
+		}
+		return "busy", "leaving " + human.Ago(now, n.Until)
+	case "joining":
+		return "busy", "joins " + human.Ago(now, n.From)
+	case "leaving":
+		return "busy", "leaves " + human.Ago(now, n.Until)
+	case "left", "viewing":
+		return "dim", n.Stage
+	default:
+		return "bad", cmp.Or(n.Stage, n.State)
+	}
+}
+
+// usualHash returns the configuration hash that most nodes have.
+func usualHash(nodes []report.Node) string {
+	count := map[string]int{}
+	for _, n := range nodes {
+		count[n.Config.Hash]++
+	}
+	usual := ""
+	for hash, n := range count {
+		if n > count[usual] || n == count[usual] && hash < usual {
+			usual = hash
+		}
+	}
+	return usual
+}
+
+// clockAlarm is how far a clock may be off the others'.
+const clockAlarm = 100 * time.Millisecond
+
+// A clockView is how far a node's clock is off those of its peers.
+type clockView struct {
+	Known bool
+	Off   time.Duration // the median; positive: this clock is ahead
+	Bad   bool
+	All   string // by peer
+}
+
+// newClockView returns the view of the seconds by which each peer's clock is
+// ahead. The median is told, so that one peer with a wrong clock does not make
+// every node look wrong.
+func newClockView(skew map[string]float64) clockView {
+	if len(skew) == 0 {
+		return clockView{}
+	}
+	var peers, lines []string
+	var all []float64
+	for peer, ahead := range skew {
+		peers = append(peers, peer)
+		all = append(all, -ahead)
+	}
+	slices.Sort(peers)
+	slices.Sort(all)
+	for _, peer := range peers {
+		lines = append(lines, fmt.Sprintf("%s is %s", peer, aheadWords(seconds(skew[peer]))))
+	}
+	off := seconds((all[(len(all)-1)/2] + all[len(all)/2]) / 2)
+	return clockView{Known: true, Off: off, Bad: off.Abs() > clockAlarm, All: strings.Join(lines, "\n")}
+}
+
+// Words says by how much the clock is off.
+func (c clockView) Words() string {
+	switch {
+	case c.Off.Abs() < time.Millisecond:
+		return "±0"
+	case c.Off < 0:
+		return human.Span(c.Off)
+	default:
+		return "+" + human.Span(c.Off)
+	}
+}
+
+// aheadWords says by how much a clock is ahead or behind.
+func aheadWords(d time.Duration) string {
+	if d < 0 {
+		return human.Span(-d) + " behind"
+	}
+	return human.Span(d) + " ahead"
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
