@@ -4,6 +4,7 @@
 //	divvy run PATH         run the configuration in a file or directory
 //	divvy validate PATH    say what is wrong with a configuration
 //	divvy fmt [-w|-t] FILE write a configuration in its canonical form
+//	divvy fleet COMMAND    see what all nodes of a cluster do
 //	divvy demo             watch a cluster work, with nothing to configure
 //
 // The program is a value, a Collector: it is opened (flags are checked, the

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/divvy-collector/divvy/cmd/divvy/fleet"
 )
 
 func main() {
@@ -21,21 +23,26 @@ type console struct {
 }
 
 // execute runs one command line and returns the exit code: 0, or 1 when the
-// command did not do what it was asked to. The reason is then on con.err.
+// command did not do what it was asked to, unless the command tells more cases
+// apart. The reason is then on con.err.
 func execute(args []string, con console) int {
 	root := newRoot(con)
 	root.SetArgs(args)
 	err := root.Execute()
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errReported):
-		return 1
+	code := 1
+	var exit *fleet.Exit
+	if errors.As(err, &exit) {
+		code, err = exit.Code, exit.Err
+	} else if err == nil {
+		code = 0
+	}
+	if err == nil || errors.Is(err, errReported) {
+		return code
 	}
 	for _, e := range flatten(err) {
 		fmt.Fprintf(con.err, "Error: %s\n", strings.TrimSuffix(e.Error(), "\n"))
 	}
-	return 1
+	return code
 }
 
 // flatten returns the errors that err joins, or err itself.
@@ -71,6 +78,7 @@ func newRoot(con console) *cobra.Command {
 		newRunCommand(con),
 		newValidateCommand(con),
 		newFormatCommand(con),
+		newFleetCommand(con),
 		newDemoCommand(con),
 	)
 	return root

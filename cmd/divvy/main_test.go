@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,7 +61,7 @@ func session(t *testing.T, c script.Command) string {
 		var out bytes.Buffer
 		code := execute(c.Words[1:], console{in: strings.NewReader(c.Input), out: &out, err: &out})
 		if code != 0 {
-			out.WriteString("exit 1\n")
+			fmt.Fprintf(&out, "exit %d\n", code)
 		}
 		return out.String()
 	}

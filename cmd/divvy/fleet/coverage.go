@@ -1,0 +1,105 @@
+package fleet
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/divvy-collector/divvy/fleet/report"
+)
+
+// newCoverage returns divvy fleet coverage.
+func newCoverage(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "coverage",
+		Short: "Say whether each target has exactly one owner",
+		Long: "Say of each component that shares targets out whether each of them has exactly one owner. If not, name\n" +
+			"the targets, the nodes that disagree, and the label that differs between them. The exit code is then 1,\n" +
+			"and also if a node gives no answer, because then nobody can tell.",
+		Example: "  divvy fleet coverage || page-somebody",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.json {
+				return tell(cmd.Context(), s, question{path: "coverage"}, func(_ paper, _ answer, list []report.Coverage) bool {
+					return !slices.ContainsFunc(list, broken)
+				})
+			}
+			// The status says as much, and who gave no answer.
+			return tell(cmd.Context(), s, question{path: "status"}, showCoverage)
+		},
+	}
+}
+
+// broken reports whether some target of a component does not have exactly one
+// owner, or may not.
+func broken(c report.Coverage) bool {
+	return c.Unowned > 0 || c.Multiple > 0 || len(c.Disagree) > 0 || len(c.Faults) > 0
+}
+
+// showCoverage shows the coverage of each component and its faults.
+func showCoverage(p paper, a answer, f report.Fleet) (well bool) {
+	p.warnSilent(f.Silent)
+	faulty := slices.ContainsFunc(f.Coverage, broken)
+	switch {
+	case faulty:
+		p.say(bad, "not every target has exactly one owner")
+	case len(f.Silent) == 0:
+		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f.Coverage))
+	}
+	if len(f.Coverage) > 0 {
+		p.line("")
+		coverageTable(a.at, f.Coverage).write(p)
+	}
+	for _, c := range f.Coverage {
+		p.faults(c)
+	}
+	return !faulty && len(f.Silent) == 0
+}
+
+// coverageTable returns a row for each component.
+func coverageTable(now time.Time, coverage []report.Coverage) *table {
+	t := &table{columns: []column{
+		{title: "COMPONENT", least: 12}, {title: "TARGETS", right: true}, {title: "UNOWNED", right: true},
+		{title: "SEVERAL", right: true}, {title: "DISAGREE", least: 12}, {title: "SINCE"},
+	}}
+	for _, c := range coverage {
+		row := cells(c.Component, number(c.Targets), number(c.Unowned), number(c.Multiple), strings.Join(c.Disagree, ", "), "")
+		if !c.Since.IsZero() {
+			row[5].text = ago(now, c.Since)
+		}
+		for i, wrong := range map[int]bool{2: c.Unowned > 0, 3: c.Multiple > 0, 4: true} {
+			if wrong {
+				row[i].tone = bad
+			}
+		}
+		t.add(row...)
+	}
+	return t
+}
+
+// faults shows what is wrong with single targets of a component.
+func (p paper) faults(c report.Coverage) {
+	if len(c.Faults) == 0 {
+		return
+	}
+	p.line("\n%s:", c.Component)
+	for _, f := range c.Faults {
+		owners := list(f.Owners)
+		if owners == "" {
+			owners = "nobody"
+		}
+		p.line("  %s  is scraped by %s", f.URL, owners)
+		if f.Text != "" {
+			p.line("      %s", f.Text)
+		}
+		for _, node := range slices.Sorted(maps.Keys(f.Values)) {
+			p.line("      %s on %s: %q", f.Label, node, f.Values[node])
+		}
+	}
+	if more := c.Unowned + c.Multiple - len(c.Faults); more > 0 {
+		p.line("  and %s more", number(more))
+	}
+}

@@ -1,0 +1,141 @@
+package fleet
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/divvy-collector/divvy/fleet/report"
+	"github.com/divvy-collector/divvy/web/ui/human"
+)
+
+// newStatus returns divvy fleet status.
+func newStatus(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Say whether all is well, and what each node does",
+		Long: "Say whether all is well with the fleet, or what is not, and show its nodes.\n\n" +
+			"SINCE is when a node began to serve, or will begin or end; LAG is the age of the oldest sample that is\n" +
+			"not delivered; SKEW is by how much the node's clock is ahead of the others'. The exit code is 1 if\n" +
+			"anything is wrong.",
+		Example: "  divvy fleet status\n  divvy fleet status --json | jq -r '.nodes[] | [.name, .load.owned] | @tsv'",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return tell(cmd.Context(), s, question{path: "status"}, showStatus)
+		},
+	}
+}
+
+// showStatus shows the verdict and the nodes.
+func showStatus(p paper, a answer, f report.Fleet) (well bool) {
+	well = p.verdict(f)
+	p.line("")
+	nodes := table{columns: []column{
+		{title: "NODE", least: 8}, {title: "STATE"}, {title: "SINCE"}, {title: "TARGETS", right: true},
+		{title: "SAMPLES/S", right: true}, {title: "CPU", right: true}, {title: "MEMORY", right: true},
+		{title: "LAG", right: true}, {title: "SKEW", right: true}, {title: "VERSION", least: 7}, {title: "CONFIG"},
+	}}
+	for _, n := range f.Nodes {
+		nodes.add(nodeRow(a.at, n, drifted(f.Drift, n.Name))...)
+	}
+	for _, s := range f.Silent {
+		row := make([]cell, len(nodes.columns))
+		row[0], row[1] = cell{text: s.Name}, cell{"silent", bad}
+		nodes.add(row...)
+	}
+	nodes.write(p)
+	return well
+}
+
+// verdict says that all is well, or what is wrong.
+func (p paper) verdict(f report.Fleet) (well bool) {
+	if len(f.Verdict) == 0 {
+		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f.Coverage))
+		return true
+	}
+	p.say(bad, "%s wrong:", things(len(f.Verdict)))
+	for _, text := range f.Verdict {
+		p.say(bad, "- %s", text)
+	}
+	return false
+}
+
+// things counts what is wrong.
+func things(n int) string {
+	if n == 1 {
+		return "1 thing is"
+	}
+	return number(n) + " things are"
+}
+
+// covered says that each target has one owner, of a fleet where it is so.
+func covered(coverage []report.Coverage) string {
+	targets := 0
+	for _, c := range coverage {
+		targets += c.Targets
+	}
+	if targets == 0 {
+		return "no targets to share out"
+	}
+	return count(targets, "target") + ", each scraped once"
+}
+
+// nodeRow returns the row of a node.
+func nodeRow(now time.Time, n report.Node, drifts bool) []cell {
+	row := cells(
+		n.Name, n.Stage, ago(now, turning(n)), number(n.Load.Owned), number(int(n.Load.SamplesPerSecond+0.5)),
+		fmt.Sprintf("%.2f", n.Load.CPU), human.Bytes(n.Load.RSS), lag(n), skew(n.Skew), n.Version, short(n.Config.Hash),
+	)
+	for i, odd := range map[int]bool{1: n.Stage != "serving", len(row) - 1: drifts} {
+		if odd {
+			row[i].tone = bad
+		}
+	}
+	return row
+}
+
+// turning returns the date that matters about a node in its stage.
+func turning(n report.Node) time.Time {
+	switch {
+	case !n.Until.IsZero():
+		return n.Until
+	case !n.From.IsZero():
+		return n.From
+	}
+	return n.Started
+}
+
+// lag returns the greatest lag of a node's endpoints.
+func lag(n report.Node) string {
+	if len(n.Queues) == 0 {
+		return "-"
+	}
+	var most time.Duration
+	for _, q := range n.Queues {
+		most = max(most, q.Lag)
+	}
+	return span(most)
+}
+
+// skew returns by how much a node's clock is ahead of its peers' median; its own
+// has a vote. others are the peers' clocks less its own, in seconds.
+func skew(others map[string]float64) string {
+	if len(others) == 0 {
+		return "-"
+	}
+	clocks := []float64{0}
+	for _, s := range others {
+		clocks = append(clocks, s)
+	}
+	slices.Sort(clocks)
+	ahead := -clocks[(len(clocks)-1)/2]
+	return fmt.Sprintf("%+dms", int64(math.Round(ahead*1000)))
+}
+
+// drifted reports whether a node runs another configuration than most.
+func drifted(drift []report.Drift, name string) bool {
+	return slices.ContainsFunc(drift, func(d report.Drift) bool { return slices.Contains(d.Nodes, name) })
+}
