@@ -14,22 +14,25 @@
 // says why it has none.
 package components
 
-import "github.com/divvy-collector/divvy/pipeline/component"
+import (
+	"github.com/divvy-collector/divvy/pipeline/component"
+	"github.com/divvy-collector/divvy/telemetry/live"
+)
 
 // All lists every kind of component, in the order of the manual.
 func All() []component.Kind {
 	return []component.Kind{
-		component.Of[dnsSDArguments, targetsExport]("discovery.dns", newFinder(dnsSDArguments.source)),
-		component.Of[fileSDArguments, targetsExport]("discovery.file", newFinder(fileSDArguments.source)),
-		component.Of[httpSDArguments, targetsExport]("discovery.http", newFinder(httpSDArguments.source)),
-		component.Of[targetRules, targetRulesExport]("discovery.relabel", newDiscoveryRelabel),
+		component.Of[dnsSDArguments, targetsExport]("discovery.dns", newFinder(dnsSDArguments.source)).Shows(live.Targets),
+		component.Of[fileSDArguments, targetsExport]("discovery.file", newFinder(fileSDArguments.source)).Shows(live.Targets),
+		component.Of[httpSDArguments, targetsExport]("discovery.http", newFinder(httpSDArguments.source)).Shows(live.Targets),
+		component.Of[targetRules, targetRulesExport]("discovery.relabel", newDiscoveryRelabel).Shows(live.Targets),
 		component.Of[localFileArguments, contentExport]("local.file", newLocalFile),
 		component.Of[echoArguments, echoExport]("prometheus.echo", newPrometheusEcho),
 		component.Of[component.None, targetsExport]("prometheus.exporter.self", newExporterSelf),
-		component.Of[receiveArguments, component.None]("prometheus.receive_http", newReceiveHTTP),
-		component.Of[relabelArguments, relabelExports]("prometheus.relabel", newPrometheusRelabel),
-		component.Of[remoteWriteArguments, remoteWriteExports]("prometheus.remote_write", newRemoteWrite),
-		component.Of[scrapeArgs, component.None]("prometheus.scrape", newScrape),
+		component.Of[receiveArguments, component.None]("prometheus.receive_http", newReceiveHTTP).Shows(live.Metrics),
+		component.Of[relabelArguments, relabelExports]("prometheus.relabel", newPrometheusRelabel).Shows(live.Metrics),
+		component.Of[remoteWriteArguments, remoteWriteExports]("prometheus.remote_write", newRemoteWrite).Shows(live.Metrics),
+		component.Of[scrapeArgs, component.None]("prometheus.scrape", newScrape).Shows(live.Metrics),
 		component.Of[remoteHTTPArguments, contentExport]("remote.http", newRemoteHTTP),
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/pipeline/graph"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // An instance is a component that is or will be built. It lives on through
@@ -27,6 +28,8 @@ type instance struct {
 	id       string
 	kind     component.Kind
 	registry *registry
+	live     live.Feed // what it says of the data that pass through it
+	flow     live.Flow // how many there were
 
 	cancel context.CancelFunc // ends Run; nil before start
 	done   chan struct{}      // closed when Run has returned, and by a stop without a start
@@ -99,6 +102,7 @@ func (i *instance) env() component.Env {
 	env.Registry = i.registry
 	env.HTTPPath = "/api/v0/component/" + i.id + "/"
 	env.Export = i.export
+	env.Live, env.Flow = &i.live, &i.flow
 	env.Tell = func(node string, note []byte) {
 		if tell := i.p.cfg.Tell; tell != nil {
 			tell(node, i.id, note)

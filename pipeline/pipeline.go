@@ -60,6 +60,7 @@ type Pipeline struct {
 	// mu guards the fields below, and the values in nodes and instances. It
 	// is held for moments, and never across a call into a component.
 	mu    sync.Mutex
+	shown bool  // live data may be watched
 	tree  *tree // what runs; nil before the first load
 	ready bool  // a load has succeeded
 	dirty map[*instance]time.Time

@@ -26,6 +26,8 @@ type ComponentState struct {
 	Arguments     any // struct with alloy tags, or map[string]any of a module's arguments; nil before evaluation
 	Exports       any // likewise
 	HasHandler    bool
+	Data          string // what passes through it, as the HTTP API calls it; "" if it does not say
+	Passed        int64  // how much did, since it was built
 	debug         component.Running
 	instanceBuilt bool
 }
@@ -110,6 +112,7 @@ func (p *Pipeline) instanceState(n *node, s *ComponentState) {
 	problem := i.problem
 	s.Health, s.Arguments, s.Exports = i.health, i.args, i.exports
 	s.debug, s.instanceBuilt = i.running, i.built
+	s.Data, s.Passed = i.kind.Data, i.flow.Count()
 	p.mu.Unlock()
 	if _, isImport := s.Exports.(imported); isImport {
 		s.Exports = nil

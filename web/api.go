@@ -58,6 +58,8 @@ func summary(s pipeline.ComponentState) componentJSON {
 		DataFlowEdgesTo:  list(s.DataFlowTo),
 		Health:           healthJSON{s.Health.State.String(), s.Health.Message, s.Health.Since},
 		CreatedModuleIDs: s.ModuleIDs,
+
+		LiveDebuggingEnabled: s.Data != "",
 	}
 }
 

@@ -10,30 +10,29 @@ import (
 	"github.com/divvy-collector/divvy/web"
 )
 
-// blocks returns the blocks that set up the collector itself. applyLogging and
-// applyHTTP put them into force: with the defaults where a configuration does not
-// have the block, so that a reload which removes it also undoes it.
-func blocks(applyLogging func(LoggingArguments) error, applyHTTP func(web.Options) error) []pipeline.Block {
+// blocks returns the blocks that set up the collector itself. applyLogging,
+// applyHTTP and applyLive put them into force: with the defaults where a
+// configuration does not have the block, so that a reload which removes it also
+// undoes it.
+func blocks(
+	applyLogging func(LoggingArguments) error,
+	applyHTTP func(web.Options) error,
+	applyLive func(LiveDebuggingArguments) error,
+) []pipeline.Block {
 	return []pipeline.Block{
 		pipeline.BlockOf("logging", applyLogging),
 		pipeline.BlockOf("http", applyHTTP),
-		pipeline.BlockOf("livedebugging", func(liveDebuggingArguments) error { return nil }),
+		pipeline.BlockOf("livedebugging", applyLive),
 		pipeline.BlockOf("tracing", func(tracingArguments) error { return nil }),
 		pipeline.BlockOf("remotecfg", func(remoteConfigArguments) error { return nil }),
 	}
 }
 
-// liveDebuggingArguments may say that live debugging is off, as it is.
-type liveDebuggingArguments struct {
+// LiveDebuggingArguments say whether what passes through components may be
+// watched. It may hold what is secret in the telemetry, so it may not unless
+// somebody says so.
+type LiveDebuggingArguments struct {
 	Enabled bool `alloy:"enabled,attr,optional"`
-}
-
-// Validate refuses to turn live debugging on.
-func (a *liveDebuggingArguments) Validate() error {
-	if a.Enabled {
-		return errors.New("enabled cannot work: this divvy shows no live data; remove the livedebugging block")
-	}
-	return nil
 }
 
 // The blocks below are known, so that a configuration which has them gets a

@@ -86,7 +86,7 @@ func (c *Collector) assemble() {
 		web.Resources(),
 	)
 	self, view := c.cfg.Cluster.Node.Name, c.view()
-	kinds, blocks := components.All(), blocks(c.output.Apply, c.listener.Apply)
+	kinds, blocks := components.All(), blocks(c.output.Apply, c.listener.Apply, c.applyLive)
 	c.secretTypes = secretTypes(kinds, blocks)
 	c.pipeline = pipeline.New(pipeline.Config{
 		Kinds:  kinds,
@@ -130,6 +130,12 @@ func (c *Collector) assemble() {
 			TeeLog:  c.output.Tee,
 		},
 	})
+}
+
+// applyLive opens or closes the view on what passes through components.
+func (c *Collector) applyLive(a LiveDebuggingArguments) error {
+	c.pipeline.ShowLive(a.Enabled)
+	return nil
 }
 
 // longestDrain bounds drain. What is not delivered in that time is on disk and is

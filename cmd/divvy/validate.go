@@ -53,6 +53,7 @@ func validate(path string, level component.Stability, con console) error {
 		Blocks: blocks(
 			func(LoggingArguments) error { return nil },
 			func(web.Options) error { return nil },
+			func(LiveDebuggingArguments) error { return nil },
 		),
 		Level: level,
 		Path:  configDir(path),

@@ -30,6 +30,7 @@ import (
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // An Instance is a running component with arguments of type A.
@@ -94,6 +95,12 @@ type Env struct {
 	MemoryAddr string // in-memory host:port of our HTTP server: divvy.internal:12345
 	HTTPPath   string // where Server answers: /api/v0/component/<ID>/
 
+	// Live is told what passes through the instance, for people who watch, and
+	// Flow how much of it: see Kind.Shows. Both may be nil, which is no reason
+	// not to use them.
+	Live *live.Feed
+	Flow *live.Flow
+
 	Gatherer prometheus.Gatherer // the collector's own metrics
 	Drain    time.Duration       // how long Run may deliver what is left after ctx is cancelled
 }
@@ -143,6 +150,7 @@ type Kind struct {
 	Stability Stability
 	Arguments reflect.Type // struct with alloy tags
 	Exports   reflect.Type // struct with alloy tags; nil if there are none
+	Data      string       // what instances say in Env.Live: live.Metrics or live.Targets; "": nothing
 
 	build  func(env Env, args any) (any, error)
 	update func(instance, args any) error
@@ -171,6 +179,13 @@ func Of[A, X any](name string, build func(Env, A) (Instance[A], error)) Kind {
 // At returns k at another level of stability.
 func (k Kind) At(s Stability) Kind {
 	k.Stability = s
+	return k
+}
+
+// Shows returns k whose instances say in Env.Live which data pass through them,
+// and count them in Env.Flow.
+func (k Kind) Shows(data string) Kind {
+	k.Data = data
 	return k
 }
 
