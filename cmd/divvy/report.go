@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"maps"
 	"path/filepath"
 	"sync"
 	"time"
@@ -25,11 +24,13 @@ func (c *Collector) newReporter() *report.Reporter {
 		View:    c.view(),
 
 		Describe:   c.describe,
+		ConfigHash: c.configHash,
 		Targets:    c.targets,
 		Scrapes:    c.scrapes,
 		Discovered: c.discovered,
 		Explain:    c.explain,
 		Histories:  c.histories,
+		Registry:   c.registry,
 		Log:        c.log,
 	}
 	if c.node != nil {
@@ -53,7 +54,7 @@ func (c *Collector) describe() report.Node {
 	n := report.Node{
 		Name: c.cfg.Cluster.Node.Name, Addr: c.listener.Addr(), Version: currentBuild().Version,
 		State: "participant", Stage: "serving", Started: c.started, From: c.started,
-		Config:   c.loads.configuration(c.pipeline, c.loaded()),
+		Config:   c.configuration(),
 		Problems: c.problems(),
 		Queues:   c.endpoints(),
 	}
@@ -212,16 +213,27 @@ func (l *loads) note(now time.Time, err error) {
 	l.last = now
 }
 
+// configHash returns the hash of the configuration that runs.
+func (c *Collector) configHash() string {
+	sum := pipeline.Hash(c.loaded())
+	return hex.EncodeToString(sum[:])
+}
+
 // configuration returns the configuration that runs.
-func (l *loads) configuration(p *pipeline.Pipeline, sources map[string][]byte) report.Configuration {
-	l.mu.Lock()
-	out := report.Configuration{Loaded: l.last, Err: l.err}
-	l.mu.Unlock()
-	sum := pipeline.Hash(sources)
-	out.Hash, out.Files, out.Components = hex.EncodeToString(sum[:]), map[string]string{}, p.Fingerprints()
-	for name, text := range maps.All(sources) {
+func (c *Collector) configuration() report.Configuration {
+	out := report.Configuration{Hash: c.configHash(), Files: map[string]string{}, Components: c.pipeline.Fingerprints()}
+	out.Loaded, out.Err = c.loads.latest()
+	for name, text := range c.loaded() {
 		sum := pipeline.Hash(map[string][]byte{name: text})
 		out.Files[filepath.Base(name)] = hex.EncodeToString(sum[:8])
 	}
 	return out
+}
+
+// latest returns when the configuration that runs was loaded, and what was
+// wrong with the last load, if it was refused.
+func (l *loads) latest() (at time.Time, err string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last, l.err
 }

@@ -35,9 +35,7 @@ func (h hearing[T]) values() []T {
 // ask asks all other nodes the same, and returns when all have answered or were
 // waited for long enough. self is this node's own answer.
 func ask[T any](ctx context.Context, r *Reporter, req request, self func() T) hearing[T] {
-	// Others wait for the answers, too, who may be more patient than the one
-	// that asked first.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var peers []Peer
 	if r.cfg.Peers != nil {
@@ -64,6 +62,10 @@ func ask[T any](ctx context.Context, r *Reporter, req request, self func() T) he
 	}
 	return h
 }
+
+// lasting returns ctx for what is made for others, too: they wait for it even
+// when the one who asked first does not.
+func lasting(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 // errForeign is why a node of other software does not answer.
 var errForeign = errors.New("of other software")

@@ -56,7 +56,7 @@ func (r *Reporter) Detail(ctx context.Context, component string, key owner.Key) 
 // recall adds what the nodes remember that know most of a target: this one, its
 // owner, and the one that owned it before.
 func (r *Reporter) recall(ctx context.Context, d *Detail) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	req := request{Want: wantPast, Component: d.Component, Key: d.Key}
 	pasts := []past{r.past(req)}

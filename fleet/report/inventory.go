@@ -23,7 +23,21 @@ type set struct {
 	clustered bool
 	hash      uint64          // of the keys
 	interval  time.Duration   // the shortest of the targets'
+	changed   time.Time       // when hash was first seen
 	targets   []status.Target // by key, no key twice
+}
+
+// after dates what has changed since the inventory before.
+func (inv inventory) after(before inventory, now time.Time) inventory {
+	for i := range inv.sets {
+		s := &inv.sets[i]
+		if old := before.set(s.component); old != nil && old.hash == s.hash {
+			s.changed = old.changed
+		} else {
+			s.changed = now
+		}
+	}
+	return inv
 }
 
 // takeInventory sorts targets, which it keeps.
@@ -66,7 +80,10 @@ func newSet(targets []status.Target) set {
 
 // digest returns the set in a few bytes.
 func (s *set) digest() Digest {
-	return Digest{Component: s.component, Count: len(s.targets), Hash: hash(s.hash), Clustered: s.clustered}
+	return Digest{
+		Component: s.component, Count: len(s.targets), Hash: hash(s.hash), Clustered: s.clustered,
+		Interval: s.interval, Changed: s.changed,
+	}
 }
 
 // hash returns a hash as people and JSON see it.

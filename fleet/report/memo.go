@@ -38,4 +38,11 @@ func (m *memo[T]) get(now time.Time, make func() T) T {
 	return value
 }
 
+// last returns the value that was made last, however old.
+func (m *memo[T]) last() T {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.value
+}
+
 func newDone() chan struct{} { return make(chan struct{}) }

@@ -58,10 +58,12 @@ type Load struct {
 // A Digest says which targets a component of a node knows, in a few bytes. Two
 // nodes with equal digests know the same targets.
 type Digest struct {
-	Component string `json:"component"`
-	Count     int    `json:"count"`
-	Hash      string `json:"hash"`
-	Clustered bool   `json:"clustered"`
+	Component string        `json:"component"`
+	Count     int           `json:"count"`
+	Hash      string        `json:"hash"`
+	Clustered bool          `json:"clustered"`
+	Interval  time.Duration `json:"interval"` // the shortest of the targets'
+	Changed   time.Time     `json:"changed"`  // when Hash was last seen to change
 }
 
 // An Event is something that happened in the cluster, as one node saw it.
@@ -97,6 +99,7 @@ type Silent struct {
 // Coverage is whether each target of a component has exactly one owner.
 type Coverage struct {
 	Component string    `json:"component"`
+	Clustered bool      `json:"clustered"`      // else each node scrapes its own targets, and there is nothing to prove
 	Targets   int       `json:"targets"`        // known to any node
 	Unowned   int       `json:"unowned"`        // by nobody
 	Multiple  int       `json:"multiple"`       // by several nodes

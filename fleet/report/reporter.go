@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/telemetry"
@@ -20,7 +22,8 @@ type Config struct {
 	Cluster string                 // name of the cluster
 	View    *cell.Cell[owner.View] // who serves what
 
-	Describe   func() Node // this node; Targets and Events are filled in by the Reporter
+	Describe   func() Node   // this node; Targets and Events are filled in by the Reporter
+	ConfigHash func() string // of the configuration that runs
 	Targets    func() []status.Target
 	Scrapes    func(component string, key owner.Key) []status.Scrape
 	Discovered func(component string, key owner.Key) (telemetry.Labels, bool)
@@ -29,6 +32,8 @@ type Config struct {
 
 	Peers func() []Peer                                                       // the other living nodes
 	Ask   func(ctx context.Context, node string, body []byte) ([]byte, error) // what Answer of another node returns
+
+	Registry prometheus.Registerer // of divvy_fleet_…; nil: there are no metrics
 
 	Log *slog.Logger
 	Now func() time.Time // wall clock; nil: time.Now
@@ -60,6 +65,7 @@ type Reporter struct {
 	nodes memo[hearing[Node]]
 	rows  memo[table]
 	lists lists
+	found *cell.Cell[findings] // by Run
 }
 
 // New returns a Reporter. It asks nobody before a method is called.
@@ -70,16 +76,21 @@ func New(cfg Config) *Reporter {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Reporter{cfg: cfg}
+	r := &Reporter{cfg: cfg, found: cell.New(findings{})}
+	if cfg.Registry != nil {
+		cfg.Registry.MustRegister(newMeters(r.found))
+	}
+	return r
 }
 
 // inventory returns this node's targets, at most a second old.
 func (r *Reporter) inventory() inventory {
-	return r.own.get(r.cfg.Now(), func() inventory {
+	now := r.cfg.Now()
+	return r.own.get(now, func() inventory {
 		if r.cfg.Targets == nil {
 			return inventory{}
 		}
-		return takeInventory(r.cfg.Targets())
+		return takeInventory(r.cfg.Targets()).after(r.own.last(), now)
 	})
 }
 
@@ -105,12 +116,13 @@ func (r *Reporter) Node() Node {
 // takes as long as the slowest node, at most two seconds.
 func (r *Reporter) Fleet(ctx context.Context) Fleet {
 	heard := r.nodes.get(r.cfg.Now(), func() hearing[Node] {
-		return ask(ctx, r, request{Want: wantNode}, r.Node)
+		return ask(lasting(ctx), r, request{Want: wantNode}, r.Node)
 	})
+	found := r.found.Load()
 	f := Fleet{
 		At: r.cfg.Now(), Asked: r.cfg.Self, Cluster: r.cfg.Cluster,
 		Nodes: heard.values(), Silent: nonNil(heard.silent),
-		Coverage: []Coverage{}, Drift: []Drift{}, Verdict: []string{},
+		Coverage: nonNil(found.coverage), Drift: describeDrift(found.drift, heard.values()), Verdict: []string{},
 	}
 	slices.SortFunc(f.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
 	return f
@@ -129,10 +141,6 @@ func (r *Reporter) Targets(ctx context.Context, q Query) (Page, error) {
 
 // Events returns what happened, as all nodes saw it, the latest last.
 func (r *Reporter) Events(ctx context.Context) []Event { return []Event{} }
-
-// Run keeps what can be known of the fleet without anybody asking: whether each
-// target has one owner, and what happened.
-func (r *Reporter) Run(ctx context.Context) { <-ctx.Done() }
 
 // nonNil makes an empty list of none: in JSON it is [] and not null.
 func nonNil[T any](list []T) []T {

@@ -39,17 +39,18 @@ type account struct {
 // table returns the targets of the fleet, at most a second old.
 func (r *Reporter) table(ctx context.Context) table {
 	return r.rows.get(r.cfg.Now(), func() table {
+		ctx := lasting(ctx)
 		heard := ask(ctx, r, request{Want: wantServed}, r.served)
 		accounts, silent := r.fetchLists(ctx, heard.said)
 		return table{
 			at: r.cfg.Now(), self: r.cfg.Self, view: r.cfg.View.Load(),
-			rows: place(accounts), silent: nonNil(append(heard.silent, silent...)),
+			rows: tabulate(accounts), silent: nonNil(append(heard.silent, silent...)),
 		}
 	})
 }
 
-// place makes the rows out of what the nodes say.
-func place(accounts []account) []row {
+// tabulate makes the rows out of what the nodes say.
+func tabulate(accounts []account) []row {
 	p := placer{known: map[rowKey]int{}}
 	for _, group := range p.group(accounts) {
 		p.add(group)
@@ -80,16 +81,23 @@ type group struct {
 	list   []status.Target
 }
 
+// sameness is what the components of one group have in common.
+type sameness struct {
+	listKey
+	clustered bool
+}
+
 // group sorts the components of all nodes by digest, in the order in which they
 // are first told of.
 func (p *placer) group(accounts []account) (groups []group) {
-	at := map[Digest]int{}
+	at := map[sameness]int{}
 	for _, a := range accounts {
 		for i, d := range a.Digests {
-			g, ok := at[d]
+			same := sameness{listKey{d.Component, d.Hash}, d.Clustered}
+			g, ok := at[same]
 			if !ok {
 				g = len(groups)
-				at[d] = g
+				at[same] = g
 				groups = append(groups, group{digest: d, list: a.lists[i]})
 			}
 			groups[g].nodes = append(groups[g].nodes, a.node)
@@ -183,7 +191,7 @@ func (r *Reporter) fetchLists(ctx context.Context, heard []said[served]) (accoun
 	}
 	r.lists.mu.Unlock()
 	used := map[listKey][]status.Target{}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for _, s := range heard {
 		a := account{node: s.node, served: s.what}

@@ -18,11 +18,15 @@ import (
 //	{"want":"served"}               served
 //	{"want":"list","component":…}   []status.Target
 //	{"want":"past","component":…}   past
+//	{"want":"brief"}                brief
+//	{"want":"book","component":…}   book
+//	{"want":"marks","component":…}  []mark
 //	{"want":"history"}              []History
 type request struct {
 	Want      string    `json:"want"`
 	Component string    `json:"component,omitempty"`
 	Key       owner.Key `json:"key,string,omitempty"`
+	Keys      []byte    `json:"keys,omitempty"` // 8 bytes each, ascending
 }
 
 // What can be wanted.
@@ -31,6 +35,9 @@ const (
 	wantServed = "served"
 	wantList   = "list"
 	wantPast   = "past"
+	wantBrief  = "brief"
+	wantBook   = "book"
+	wantMarks  = "marks"
 
 	wantHistory = "history"
 )
@@ -91,21 +98,37 @@ func (r *Reporter) Answer(_ context.Context, _ string, body []byte) ([]byte, err
 	if err := json.Unmarshal(body, &req); err != nil {
 		return nil, fmt.Errorf("decode request: %w", err)
 	}
+	answer, err := r.answer(req)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
+}
+
+// answer returns the answer to req.
+func (r *Reporter) answer(req request) (any, error) {
 	switch req.Want {
 	case wantNode:
-		return json.Marshal(r.Node())
+		return r.Node(), nil
 	case wantServed:
-		return json.Marshal(r.served())
+		return r.served(), nil
 	case wantList:
-		list := []status.Target{}
 		if s := r.inventory().set(req.Component); s != nil {
-			list = s.targets
+			return s.targets, nil
 		}
-		return json.Marshal(list)
+		return []status.Target{}, nil
 	case wantPast:
-		return json.Marshal(r.past(req))
-	case wantHistory:
-		return json.Marshal(r.histories())
+		return r.past(req), nil
+	case wantBrief:
+		return r.brief(), nil
+	case wantBook:
+		return newBook(r.inventory().set(req.Component), r.cfg.View.Load(), r.cfg.Self, r.cfg.Now()), nil
+	case wantMarks:
+		wanted, err := decodeKeys(req.Keys)
+		if err != nil {
+			return nil, err
+		}
+		return r.marks(r.inventory().set(req.Component), wanted), nil
 	}
 	return nil, fmt.Errorf("%q is not known to this version", req.Want)
 }
