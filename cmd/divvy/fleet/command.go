@@ -39,6 +39,8 @@ func New(cfg Config) *cobra.Command {
 		return unasked(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
 	n.flags(cmd.PersistentFlags())
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	completeFiles(cmd, "password-file", "bearer-token-file", "tls-ca", "tls-cert", "tls-key")
 	cmd.PersistentFlags().BoolVar(&s.json, "json", false, "write JSON: the answer of the node, as it is")
 	cmd.AddCommand(
 		newStatus(s), newTargets(s), newOwner(s), newCoverage(s), newEvents(s), newSimulate(s),

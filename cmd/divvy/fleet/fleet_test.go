@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
 
 	"github.com/divvy-collector/divvy/internal/script"
@@ -30,6 +31,7 @@ var now = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 //	guard NAME PASSWORD  from now on the node demands them
 //	file NAME            write the text below into a file
 //	asked                show what the node was asked last
+//	divvy __complete …   what a shell offers
 func TestSessions(t *testing.T) {
 	root, err := filepath.Abs("testdata/api")
 	if err != nil {
@@ -69,6 +71,8 @@ func (s *shell) run(c script.Command) string {
 	case "asked":
 		return s.asked + "\n"
 	case "fleet":
+		return s.fleet(c.Words)
+	case "divvy":
 		return s.fleet(c.Words[1:])
 	}
 	s.t.Fatalf("unknown command %q", c.Words[0])
@@ -117,11 +121,12 @@ func (s *shell) fleet(args []string) string {
 // execute runs divvy fleet with args against the node at addr, as main does.
 func execute(t *testing.T, out *bytes.Buffer, addr string, args []string) (code int) {
 	t.Helper()
-	cmd := New(Config{Out: out, Err: out, Getenv: func(name string) string {
+	cmd := &cobra.Command{Use: "divvy", SilenceErrors: true, SilenceUsage: true}
+	cmd.AddCommand(New(Config{Out: out, Err: out, Getenv: func(name string) string {
 		return map[string]string{"DIVVY_ADDR": addr}[name]
-	}})
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	}}))
 	cmd.SetOut(out)
+	cmd.SetErr(out)
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(t.Context())
 	var exit *Exit

@@ -40,6 +40,7 @@ func newOwner(s *session) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&q.Component, "component", q.Component, "`ID` of the component that has the target")
 	cmd.Flags().IntVar(&q.Limit, "limit", q.Limit, "`number` of targets to show; 0 all")
+	s.completeKnown(cmd, "component", componentsOf)
 	return cmd
 }
 

@@ -67,6 +67,7 @@ func newSimulate(s *session) *cobra.Command {
 	fs.DurationVar(&pl.interval, "interval", pl.interval, "time between two scrapes of a target that does not say")
 	fs.IntVar(&pl.series, "series", pl.series, "`number` of samples in one scrape of a target; 0: load is counted in scrapes")
 	fs.StringVar(&pl.events, "events", pl.events, "`list` of what happens, such as 60s:join d,120s:leave a")
+	completeFiles(cmd, "targets")
 	return cmd
 }
 

@@ -51,14 +51,9 @@ func newTargets(s *session) *cobra.Command {
 	fs.IntVar(&q.Limit, "limit", q.Limit, "`number` of targets to list; 0 all")
 	complete(cmd, "health", healths)
 	complete(cmd, "sort", orders)
+	s.completeKnown(cmd, "owner", nameOf)
+	s.completeKnown(cmd, "component", componentsOf)
 	return cmd
-}
-
-// complete offers values for a flag.
-func complete(cmd *cobra.Command, flag string, values []string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic("BUG: " + err.Error())
-	}
 }
 
 // checkQuery refuses what the node would refuse, in the words of the flags.
