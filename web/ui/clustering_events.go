@@ -158,6 +158,9 @@ func newLane(name string, n report.Node, events []report.Event, now time.Time) l
 			on = -1
 		}
 	}
+	if on < 0 && n.Stage == "serving" && !n.From.IsZero() {
+		on = place(n.From) // nobody has told of it, or not yet
+	}
 	if on >= 0 {
 		l.Bands = append(l.Bands, band{on, 1000 - on})
 	}

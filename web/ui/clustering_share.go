@@ -20,7 +20,7 @@ type picture struct {
 	Total   string
 	Mean    string
 	MeanAt  int    // in thousandths of the width
-	Excess  string // of the busiest over the mean
+	Excess  string // of the busiest over the mean: +7 %
 	Busiest string
 	Bars    []bar
 }
@@ -102,5 +102,5 @@ func (p picture) Gist() string {
 	if p.Busiest == "" {
 		return "none yet"
 	}
-	return fmt.Sprintf("%s in all, %s a node on average; the busiest, %s, has %s", p.Total, p.Mean, p.Busiest, p.Excess)
+	return fmt.Sprintf("%s in all, %s a node on average; %s has most, %s", p.Total, p.Mean, p.Busiest, p.Excess)
 }

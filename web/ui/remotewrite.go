@@ -19,7 +19,9 @@ type remoteWritePage struct {
 	Node      string // whose endpoints are shown
 	Self      string
 	Nodes     []option
-	Rows      []endpointRow // of the fleet, or of a node if one was chosen
+	Rows      []endpointRow // of the fleet, what is wrong first
+	More      int           // rows that are left out
+	All       string        // URL of the page with all rows
 	Endpoints []endpointView
 	Fault     string // why the last hour cannot be shown
 	Silent    []report.Silent
@@ -56,8 +58,21 @@ func listEndpoints(l link, f report.Fleet, past []report.History) remoteWritePag
 			}
 		}
 	}
+	slices.SortStableFunc(page.Rows, func(a, b endpointRow) int {
+		return cmp.Compare(slices.Index(tones[:], a.Tone), slices.Index(tones[:], b.Tone))
+	})
+	if len(page.Rows) > endpointRows && l.Get("all") == "" {
+		page.More, page.All = len(page.Rows)-endpointRows, l.With("all", "yes")
+		page.Rows = page.Rows[:endpointRows]
+	}
 	return page
 }
+
+// endpointRows is how many endpoints are listed if all are not asked for.
+const endpointRows = 30
+
+// tones are those of states, with what needs attention first.
+var tones = [...]string{"bad", "busy", "dim", "good"}
 
 // An endpointRow is an endpoint of a node, in a list.
 type endpointRow struct {
@@ -168,6 +183,9 @@ func endpointPlots(id string, points []status.Point) []plot {
 		values := make([]float64, len(points))
 		for i, p := range points {
 			values[i] = value(p)
+		}
+		if !slices.ContainsFunc(values, func(v float64) bool { return v > 0 }) {
+			tone = "" // what did not happen is not alarming
 		}
 		return plot{
 			ID: id + "-" + name, Title: title, Unit: unit, Times: times,

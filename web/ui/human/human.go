@@ -134,11 +134,11 @@ func Percent(fraction float64) string {
 	n := math.Round(fraction * 100)
 	switch {
 	case n < 0:
-		return fmt.Sprintf("−%.0f %%", -n)
+		return fmt.Sprintf("−%.0f\u00a0%%", -n)
 	case n > 0:
-		return fmt.Sprintf("+%.0f %%", n)
+		return fmt.Sprintf("+%.0f\u00a0%%", n)
 	default:
-		return "±0 %"
+		return "±0\u00a0%"
 	}
 }
 

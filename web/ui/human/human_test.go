@@ -69,9 +69,9 @@ func TestNumbersKeepThreeDigits(t *testing.T) {
 	f(Bytes(1023), "1 KiB")
 	f(Bytes(43<<20), "43 MiB")
 	f(Bytes(1536), "1.5 KiB")
-	f(Percent(0.123), "+12 %")
-	f(Percent(-0.5), "−50 %")
-	f(Percent(0.001), "±0 %")
+	f(Percent(0.123), "+12\u00a0%")
+	f(Percent(-0.5), "−50\u00a0%")
+	f(Percent(0.001), "±0\u00a0%")
 }
 
 func TestClockLeavesOutWhatIsClear(t *testing.T) {
