@@ -1,0 +1,14 @@
+// Package ui drives the pages of a real cluster in a real browser: Chromium,
+// without a window. It is a module of its own, because nothing else needs the
+// library that speaks to the browser.
+//
+// A cluster is three nodes, each a process, that share the targets of a fake
+// world and send to a receiver in it. A tab is a page of the browser, which fails
+// its test if the page logs an error or asks for anything that is not there.
+//
+//	go test ./...                  builds divvy first
+//	go test ./... -binary=./divvy  takes this one
+//	go test ./... -shots=DIR       keeps the pictures of all pages there
+//
+// The tests are skipped, and say so, where there is no Chromium.
+package ui
