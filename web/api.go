@@ -112,10 +112,7 @@ func (s *Server) listModule(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	known := slices.ContainsFunc(s.cfg.Pipeline.Components(), func(c pipeline.ComponentState) bool {
-		return slices.Contains(c.ModuleIDs, id)
-	})
-	if !known {
+	if id == "" || !s.moduleExists(id) {
 		http.Error(w, fmt.Sprintf("there is no module %q", id), http.StatusNotFound)
 		return
 	}

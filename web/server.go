@@ -55,11 +55,12 @@ type Server struct {
 	cfg    Config
 	bundle *bundle
 	http   *http.Server
+	ending chan struct{} // closed when streams have to end
 }
 
 // New returns a Server that shows what cfg says.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, bundle: newBundle(cfg)}
+	s := &Server{cfg: cfg, bundle: newBundle(cfg), ending: make(chan struct{})}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -71,6 +72,7 @@ func New(cfg Config) *Server {
 		IdleTimeout:       3 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
+	s.http.RegisterOnShutdown(sync.OnceFunc(func() { close(s.ending) }))
 	return s
 }
 
@@ -142,6 +144,9 @@ func (s *Server) pages(mux *http.ServeMux) {
 	get(api+"/components/{id...}", s.showComponent)
 	get(api+"/modules/{id...}", s.listModule)
 	get(api+"/peers", s.listPeers)
+	mux.HandleFunc("GET "+prefix+api+"/debug/{id...}", s.showLive)
+	mux.HandleFunc("GET "+prefix+api+"/graph", s.showRates)
+	mux.HandleFunc("GET "+prefix+api+"/graph/{id...}", s.showRates)
 	s.fleet(mux, prefix)
 	mux.Handle(prefix+"/", gzhttp.GzipHandler(ui.New(ui.Config{
 		Pipeline: s.cfg.Pipeline,
