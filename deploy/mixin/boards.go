@@ -17,8 +17,8 @@ func fleet() Dashboard {
 			one(Good, "Nodes", "", `count(divvy_build_info{SEL})`, "", "Nodes that monitoring sees."),
 			one(Bad, "Peer counts that differ", "", `max(sum by (instance) (cluster_node_peers{SEL})) - min(sum by (instance) (cluster_node_peers{SEL}))`, "", "0: every node counts as many nodes."),
 			one(Bad, "Configurations beyond one", "", `count(count by (sha256) (divvy_config_hash{SEL})) - 1`, "", "0: all nodes run one configuration. More is a fault within one cluster only."),
-			one(Bad, "Targets without owner", "", `sum(max by (component) (divvy_fleet_targets_unowned{SEL}))`, "", "Nobody scrapes these. divvy fleet coverage names them."),
-			one(Bad, "Targets with several", "", `sum(max by (component) (divvy_fleet_targets_multiple{SEL}))`, "", "Several nodes scrape these. divvy fleet coverage names them."),
+			one(Bad, "Targets without owner", "", `sum(max by (component_id) (divvy_fleet_targets_unowned{SEL}))`, "", "Nobody scrapes these. divvy fleet coverage names them."),
+			one(Bad, "Targets with several", "", `sum(max by (component_id) (divvy_fleet_targets_multiple{SEL}))`, "", "Several nodes scrape these. divvy fleet coverage names them."),
 			one(Bad, "Slots missed, 15 min", "", `sum(increase(divvy_scrape_slots_missed_total{SEL}[15m]))`, "", "Slots that a node was to serve and did not. A crash costs some."),
 			one(Bad, "Samples lost, 15 min", "", `sum(increase(prometheus_remote_storage_samples_failed_total{SEL}[15m])) + sum(increase(divvy_remote_log_dropped_samples_total{SEL}[15m])) + sum(increase(prometheus_remote_storage_samples_dropped_total{SEL}[15m]))`, "", "Refused by a receiver, too old, or beyond the room on disk."),
 			one(Good, "Samples per second", "", `sum(rate(prometheus_remote_storage_samples_in_total{SEL}[$__rate_interval]))`, "", "That all nodes together put into their logs."),
@@ -47,9 +47,9 @@ func fleet() Dashboard {
 				{`sum(increase(divvy_cluster_false_deaths_total{SEL}[$__rate_interval]))`, "thought dead, and alive"},
 			}},
 			{Kind: Lines, Title: "Coverage", Description: "All should be 0.", Queries: []Query{
-				{`max by (component) (divvy_fleet_targets_unowned{SEL})`, "{{component}}: nobody scrapes"},
-				{`max by (component) (divvy_fleet_targets_multiple{SEL})`, "{{component}}: several scrape"},
-				{`max by (component) (divvy_fleet_nodes_disagreeing{SEL})`, "{{component}}: nodes that disagree"},
+				{`max by (component_id) (divvy_fleet_targets_unowned{SEL})`, "{{component_id}}: nobody scrapes"},
+				{`max by (component_id) (divvy_fleet_targets_multiple{SEL})`, "{{component_id}}: several scrape"},
+				{`max by (component_id) (divvy_fleet_nodes_disagreeing{SEL})`, "{{component_id}}: nodes that disagree"},
 			}},
 			{Kind: Lines, Title: "Drift and silence", Description: "Nodes that run another configuration than most, and nodes that do not answer.", Queries: []Query{
 				{`max(divvy_fleet_config_drift_nodes{SEL})`, "other configuration"},
