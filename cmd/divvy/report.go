@@ -3,17 +3,20 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/member"
+	"github.com/divvy-collector/divvy/fleet/member/roster"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/report"
 	"github.com/divvy-collector/divvy/pipeline"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
+	"github.com/divvy-collector/divvy/web"
 )
 
 // newReporter returns what answers for the fleet from here.
@@ -40,6 +43,7 @@ func (c *Collector) newReporter() *report.Reporter {
 		}
 	}
 	r := report.New(cfg)
+	c.loads.tell = r.Reloaded
 	if c.node != nil {
 		c.node.Answer(reportKind, r.Answer)
 	}
@@ -72,28 +76,39 @@ func (c *Collector) describeMember(n *report.Node) {
 		if p.Self {
 			n.Addr, n.State = p.Addr, p.State
 			n.From, n.Until = p.Entry.From, p.Entry.Until
-			n.Instance = hex.EncodeToString(instanceBytes(p))
+			n.Instance = fmt.Sprintf("%016x", uint64(p.Entry.Instance))
 		}
 	}
 }
 
-func instanceBytes(p member.Peer) []byte {
-	var b [8]byte
-	for i := range b {
-		b[i] = byte(uint64(p.Entry.Instance) >> (56 - 8*i))
-	}
-	return b[:]
-}
-
-// peersOf returns the other living nodes of a cluster.
+// peersOf returns all lives of nodes that are known in a cluster.
 func peersOf(n *member.Node) []report.Peer {
 	var list []report.Peer
+	living := map[roster.Instance]bool{}
 	for _, p := range n.Peers() {
-		if !p.Self {
-			list = append(list, report.Peer{Name: p.Name, Addr: p.Addr, State: p.State, Foreign: p.Entry.Instance == 0})
+		peer := peerOf(p.Entry)
+		peer.Name, peer.Addr, peer.State = p.Name, p.Addr, p.State
+		peer.Self, peer.Foreign = p.Self, p.Entry.Instance == 0
+		peer.Displaced = p.Self && n.Stage() == roster.Displaced
+		list = append(list, peer)
+		living[p.Entry.Instance] = true
+	}
+	for _, e := range n.Entries() {
+		if !living[e.Instance] {
+			peer := peerOf(e)
+			peer.Gone = true
+			list = append(list, peer)
 		}
 	}
 	return list
+}
+
+// peerOf returns what a node says of itself.
+func peerOf(e roster.Entry) report.Peer {
+	return report.Peer{
+		Name: e.Name, Addr: e.Addr, Instance: fmt.Sprintf("%016x", uint64(e.Instance)),
+		From: e.From, Until: e.Until, Down: e.Down, DownAt: e.DownAt,
+	}
 }
 
 // problems returns all that is wrong with this node, one sentence each.
@@ -198,19 +213,27 @@ func (c *Collector) histories() []report.History {
 // goroutine.
 type loads struct {
 	mu   sync.Mutex
-	last time.Time // of the load whose configuration runs
-	err  string    // of the last load, on one line; "": it succeeded
+	tell func(error) // of loads after the first
+	last time.Time   // of the load whose configuration runs; zero: there was none
+	err  string      // of the last load, on one line; "": it succeeded
 }
 
 // note notes a load.
 func (l *loads) note(now time.Time, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err = ""; err != nil {
-		l.err = oneLine(err)
-		return
+	if err != nil {
+		err = errorText(web.HidePasswords([]byte(oneLine(err))))
 	}
-	l.last = now
+	l.mu.Lock()
+	again := !l.last.IsZero()
+	if l.err = ""; err != nil {
+		l.err = err.Error()
+	} else {
+		l.last = now
+	}
+	l.mu.Unlock()
+	if again {
+		l.tell(err)
+	}
 }
 
 // configHash returns the hash of the configuration that runs.

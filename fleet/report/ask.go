@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -37,10 +38,7 @@ func (h hearing[T]) values() []T {
 func ask[T any](ctx context.Context, r *Reporter, req request, self func() T) hearing[T] {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var peers []Peer
-	if r.cfg.Peers != nil {
-		peers = r.cfg.Peers()
-	}
+	peers := r.others()
 	answers, errs := make([]T, len(peers)), make([]error, len(peers))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, maxAsking)
@@ -61,6 +59,19 @@ func ask[T any](ctx context.Context, r *Reporter, req request, self func() T) he
 		h.said = append(h.said, said[T]{p.Name, answers[i]})
 	}
 	return h
+}
+
+// peers returns everybody that is known.
+func (r *Reporter) peers() []Peer {
+	if r.cfg.Peers == nil {
+		return nil
+	}
+	return r.cfg.Peers()
+}
+
+// others returns the other nodes that live.
+func (r *Reporter) others() []Peer {
+	return slices.DeleteFunc(r.peers(), func(p Peer) bool { return p.Self || p.Gone })
 }
 
 // lasting returns ctx for what is made for others, too: they wait for it even

@@ -108,6 +108,19 @@ func (inv inventory) digests() []Digest {
 	return list
 }
 
+// shared returns the keys of the targets that nodes share out.
+func (inv inventory) shared() (keys []owner.Key) {
+	for i := range inv.sets {
+		if !inv.sets[i].clustered {
+			continue
+		}
+		for j := range inv.sets[i].targets {
+			keys = append(keys, inv.sets[i].targets[j].Key)
+		}
+	}
+	return keys
+}
+
 // owns reports whether self serves the next slot of t, by view.
 func owns(t *status.Target, view owner.View, self string, now time.Time) bool {
 	if !t.Clustered {

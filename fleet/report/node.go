@@ -73,7 +73,8 @@ type Event struct {
 	Node  string    `json:"node"` // whom it is about
 	Kind  string    `json:"kind"` // joining, joined, leaving, left, died, fenced, returned, conflict, reloaded, refused
 	Text  string    `json:"text"`
-	Moved int       `json:"moved"` // targets that changed hands with it; -1: not known
+	Moved int       `json:"moved"`         // targets that changed hands with it; -1: not known
+	Date  time.Time `json:"date,omitzero"` // at which owners change with it
 }
 
 // Fleet is what the nodes said, and the answer of /api/v0/fleet/status.
@@ -130,7 +131,8 @@ type Drift struct {
 type Placement struct {
 	status.Target
 	Owner    string    `json:"owner"`              // "": nobody
-	Since    time.Time `json:"since,omitzero"`     // when the owner's window began
+	Owners   []string  `json:"owners,omitempty"`   // if there are several
+	Since    time.Time `json:"since,omitzero"`     // when the owner took it over, as far as that is remembered
 	Previous string    `json:"previous,omitempty"` // who owned it before, if that is remembered
 	Next     time.Time `json:"next"`               // the next slot
 	Known    []string  `json:"known"`              // nodes that know the target

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -39,12 +40,23 @@ type Config struct {
 	Now func() time.Time // wall clock; nil: time.Now
 }
 
-// A Peer is another node of the cluster as the membership knows it.
+// A Peer is one life of a node of the cluster, of this one as well, as the
+// membership knows it.
 type Peer struct {
-	Name    string
-	Addr    string // host:port
-	State   string // viewer, participant or terminating
-	Foreign bool   // of other software: it cannot be asked
+	Name      string
+	Addr      string // host:port
+	State     string // viewer, participant or terminating
+	Instance  string // of its process
+	Self      bool   // it is this process
+	Foreign   bool   // of other software: it cannot be asked
+	Gone      bool   // it has departed
+	Displaced bool   // another process has its name
+
+	From, Until time.Time // when it serves, as far as that is announced
+	Down        bool      // it was found dead
+	DownAt      time.Time // its last proof of life then
+
+	seen phase // by a timeline
 }
 
 const (
@@ -66,6 +78,8 @@ type Reporter struct {
 	rows  memo[table]
 	lists lists
 	found *cell.Cell[findings] // by Run
+	times timeline
+	told  memo[[][]Event]
 }
 
 // New returns a Reporter. It asks nobody before a method is called.
@@ -103,7 +117,7 @@ func (r *Reporter) Node() Node {
 	inv := r.inventory()
 	n.Targets = inv.digests()
 	inv.load(&n.Load, r.cfg.View.Load(), r.cfg.Self, r.cfg.Now())
-	n.Events = nonNil(n.Events)
+	n.Events = r.events()
 	n.Problems = nonNil(n.Problems)
 	n.Queues = nonNil(n.Queues)
 	if n.Skew == nil {
@@ -139,8 +153,33 @@ func (r *Reporter) Targets(ctx context.Context, q Query) (Page, error) {
 	return t.page(match), nil
 }
 
+// shownEvents is how many events a node tells of when it describes itself.
+const shownEvents = 50
+
+// events returns the latest events.
+func (r *Reporter) events() []Event {
+	list := r.times.list()
+	return nonNil(list[max(len(list)-shownEvents, 0):])
+}
+
 // Events returns what happened, as all nodes saw it, the latest last.
-func (r *Reporter) Events(ctx context.Context) []Event { return []Event{} }
+func (r *Reporter) Events(ctx context.Context) []Event {
+	lists := r.told.get(r.cfg.Now(), func() [][]Event {
+		return ask(lasting(ctx), r, request{Want: wantEvents}, r.times.list).values()
+	})
+	return mergeEvents(lists...)
+}
+
+// Reloaded notes that this node's configuration was loaded again, or refused
+// with an error.
+func (r *Reporter) Reloaded(err error) {
+	e := Event{At: r.cfg.Now(), Seen: r.cfg.Self, Node: r.cfg.Self, Moved: -1, Kind: eventReloaded}
+	e.Text = e.Node + " runs a new configuration"
+	if err != nil {
+		e.Kind, e.Text = eventRefused, fmt.Sprintf("%s refuses a new configuration and goes on with the one before: %s", e.Node, err)
+	}
+	r.times.add(e)
+}
 
 // nonNil makes an empty list of none: in JSON it is [] and not null.
 func nonNil[T any](list []T) []T {

@@ -19,6 +19,8 @@ type table struct {
 	view   owner.View
 	rows   []row
 	silent []Silent
+
+	history history
 }
 
 // A row is one target; of a component without clustering, on one node.
@@ -45,6 +47,7 @@ func (r *Reporter) table(ctx context.Context) table {
 		return table{
 			at: r.cfg.Now(), self: r.cfg.Self, view: r.cfg.View.Load(),
 			rows: tabulate(accounts), silent: nonNil(append(heard.silent, silent...)),
+			history: newHistory(&r.times),
 		}
 	})
 }

@@ -79,14 +79,40 @@ type findings struct {
 // happened. It returns when ctx is done.
 func (r *Reporter) Run(ctx context.Context) {
 	w := watch{components: map[string]*dispute{}}
+	var next time.Time // when to look again
 	for ctx.Err() == nil {
-		found, again := r.look(ctx, &w)
-		r.found.Set(found)
+		view, changed := r.cfg.View.Get()
+		date := r.follow(view)
+		if now := time.Now(); !now.Before(next) {
+			found, again := r.look(ctx, &w)
+			r.found.Set(found)
+			next = time.Now().Add(again)
+		}
+		wait := time.Until(next)
+		if !date.IsZero() {
+			wait = min(wait, date.Sub(r.cfg.Now())+time.Millisecond)
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(again):
+		case <-changed:
+		case <-time.After(wait):
 		}
 	}
+}
+
+// follow notes what has happened in the cluster. It returns the next date at
+// which something will; zero: nothing is announced.
+func (r *Reporter) follow(view owner.View) (date time.Time) {
+	peers, now := r.peers(), r.cfg.Now()
+	r.times.follow(r.cfg.Self, peers, view, now, func() []owner.Key { return r.inventory().shared() })
+	for i := range peers {
+		for _, d := range []time.Time{peers[i].From, peers[i].Until} {
+			if d.After(now) && (date.IsZero() || d.Before(date)) {
+				date = d
+			}
+		}
+	}
+	return date
 }
 
 // look compares the briefs of all nodes once. It returns what is found, and

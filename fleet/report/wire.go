@@ -18,6 +18,7 @@ import (
 //	{"want":"served"}               served
 //	{"want":"list","component":…}   []status.Target
 //	{"want":"past","component":…}   past
+//	{"want":"events"}               []Event
 //	{"want":"brief"}                brief
 //	{"want":"book","component":…}   book
 //	{"want":"marks","component":…}  []mark
@@ -35,6 +36,7 @@ const (
 	wantServed = "served"
 	wantList   = "list"
 	wantPast   = "past"
+	wantEvents = "events"
 	wantBrief  = "brief"
 	wantBook   = "book"
 	wantMarks  = "marks"
@@ -119,6 +121,8 @@ func (r *Reporter) answer(req request) (any, error) {
 		return []status.Target{}, nil
 	case wantPast:
 		return r.past(req), nil
+	case wantEvents:
+		return nonNil(r.times.list()), nil
 	case wantBrief:
 		return r.brief(), nil
 	case wantBook:
