@@ -63,6 +63,7 @@ func (c *Collector) describe() report.Node {
 		Queues:   c.endpoints(),
 	}
 	n.Load.CPU, n.Load.RSS = c.usage.read(time.Now())
+	c.countSlots(&n.Load)
 	if c.node != nil {
 		c.describeMember(&n)
 	}
@@ -72,11 +73,35 @@ func (c *Collector) describe() report.Node {
 // describeMember adds what a node of a cluster says of itself.
 func (c *Collector) describeMember(n *report.Node) {
 	n.Stage, n.Zone = c.node.Stage().String(), c.cfg.Cluster.Node.Zone
+	n.Skew = map[string]float64{}
+	for name, skew := range c.node.Skews() {
+		n.Skew[name] = skew.Seconds()
+	}
 	for _, p := range c.node.Peers() {
 		if p.Self {
 			n.Addr, n.State = p.Addr, p.State
 			n.From, n.Until = p.Entry.From, p.Entry.Until
 			n.Instance = fmt.Sprintf("%016x", uint64(p.Entry.Instance))
+		}
+	}
+}
+
+// countSlots adds up the slots of all components, from their metrics.
+func (c *Collector) countSlots(l *report.Load) {
+	// An error is about metrics that are left out; /metrics tells of it.
+	families, _ := c.registry.Gather()
+	sums := map[string]*int64{
+		"divvy_scrape_slots_served_total":  &l.SlotsServed,
+		"divvy_scrape_slots_missed_total":  &l.SlotsMissed,
+		"divvy_scrape_slots_doubled_total": &l.SlotsDoubled,
+	}
+	for _, f := range families {
+		sum := sums[f.GetName()]
+		if sum == nil {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			*sum += int64(m.GetCounter().GetValue())
 		}
 	}
 }

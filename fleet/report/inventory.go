@@ -138,8 +138,8 @@ func nextSlot(t *status.Target, now time.Time) time.Time {
 	return owner.NextSlot(t.Key, t.Interval, now)
 }
 
-// recent reports whether this node has scraped t within its last two intervals.
-func recent(t *status.Target, now time.Time) bool {
+// scrapedLately reports whether this node has scraped t within its last two intervals.
+func scrapedLately(t *status.Target, now time.Time) bool {
 	return !t.At.IsZero() && now.Sub(t.At) <= 2*t.Interval
 }
 
@@ -152,7 +152,7 @@ func (inv inventory) load(l *Load, view owner.View, self string, now time.Time) 
 			if owns(t, view, self, now) {
 				l.Owned++
 			}
-			if !recent(t, now) || t.Interval <= 0 {
+			if !scrapedLately(t, now) || t.Interval <= 0 {
 				continue
 			}
 			l.Served++

@@ -79,6 +79,7 @@ type Reporter struct {
 	lists lists
 	found *cell.Cell[findings] // by Run
 	times timeline
+	ills  recent
 	told  memo[[][]Event]
 }
 
@@ -118,12 +119,21 @@ func (r *Reporter) Node() Node {
 	n.Targets = inv.digests()
 	inv.load(&n.Load, r.cfg.View.Load(), r.cfg.Self, r.cfg.Now())
 	n.Events = r.events()
-	n.Problems = nonNil(n.Problems)
+	n.Problems = nonNil(slices.Concat(n.Problems, r.ills.problems(&n, r.cfg.Now()), lags(&n), refusals(&n)))
 	n.Queues = nonNil(n.Queues)
 	if n.Skew == nil {
 		n.Skew = map[string]float64{}
 	}
 	return n
+}
+
+// refusals says that the configuration which runs is not the one that was last
+// given to a node.
+func refusals(n *Node) []string {
+	if n.Config.Err == "" {
+		return nil
+	}
+	return []string{"the last configuration was refused: " + n.Config.Err}
 }
 
 // Fleet returns what all nodes say of themselves and what follows from it. It
@@ -139,6 +149,7 @@ func (r *Reporter) Fleet(ctx context.Context) Fleet {
 		Coverage: nonNil(found.coverage), Drift: describeDrift(found.drift, heard.values()), Verdict: []string{},
 	}
 	slices.SortFunc(f.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
+	f.Verdict = verdict(&f)
 	return f
 }
 

@@ -84,6 +84,9 @@ func (r *Reporter) Run(ctx context.Context) {
 		view, changed := r.cfg.View.Get()
 		date := r.follow(view)
 		if now := time.Now(); !now.Before(next) {
+			if r.cfg.Describe != nil {
+				r.ills.sample(r.cfg.Now(), r.cfg.Describe)
+			}
 			found, again := r.look(ctx, &w)
 			r.found.Set(found)
 			next = time.Now().Add(again)

@@ -81,7 +81,7 @@ func (r *Reporter) served() served {
 		for j := range inv.sets[i].targets {
 			t := &inv.sets[i].targets[j]
 			s := serve{Set: i, Key: t.Key, Owned: owns(t, view, r.cfg.Self, now)}
-			if !s.Owned && !recent(t, now) {
+			if !s.Owned && !scrapedLately(t, now) {
 				continue
 			}
 			s.Health, s.Took, s.Counts, s.Err = t.Health, t.Duration, [3]int{t.Bytes, t.Samples, t.Kept}, t.Err
