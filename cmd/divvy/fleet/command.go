@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,10 +19,7 @@ type Config struct {
 
 // New returns divvy fleet. Its errors are an *Exit.
 func New(cfg Config) *cobra.Command {
-	n := &node{Addr: defaultAddr}
-	if addr := cfg.Getenv("DIVVY_ADDR"); addr != "" {
-		n.Addr = addr
-	}
+	n := &node{Default: cmp.Or(cfg.Getenv("DIVVY_ADDR"), defaultAddr)}
 	s := &session{Config: cfg, node: n}
 	cmd := &cobra.Command{
 		Use:   "fleet",

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -28,7 +29,8 @@ const maxAnswer = 1 << 30
 
 // A node is the one that is asked, and how. Flags write into it.
 type node struct {
-	Addr            string // host, host:port, or a URL with the prefix of the pages
+	Addr            string // host, host:port, or a URL with the prefix of the pages; empty: Default
+	Default         string
 	Username        string
 	PasswordFile    string
 	BearerTokenFile string
@@ -39,7 +41,7 @@ type node struct {
 }
 
 func (n *node) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&n.Addr, "addr", n.Addr, "`host:port` or URL of the node to ask; also from the environment, DIVVY_ADDR")
+	fs.StringVar(&n.Addr, "addr", n.Addr, "`host:port` or URL of the node to ask; without it DIVVY_ADDR of the environment counts, or "+defaultAddr)
 	fs.StringVar(&n.Username, "username", n.Username, "`name` for a node that demands one")
 	fs.StringVar(&n.PasswordFile, "password-file", n.PasswordFile, "`file` with the password for --username")
 	fs.StringVar(&n.BearerTokenFile, "bearer-token-file", n.BearerTokenFile, "`file` with a token, for a proxy that demands one")
@@ -66,7 +68,7 @@ type answer struct {
 // ask asks the node and reads the answer into v. Its errors are an *Exit that
 // says where it asked, what went wrong, and what can be done.
 func (n *node) ask(ctx context.Context, q question, v any) (answer, error) {
-	base, err := parseAddr(n.Addr)
+	base, err := parseAddr(cmp.Or(n.Addr, n.Default))
 	if err != nil {
 		return answer{}, unasked(err)
 	}
@@ -97,7 +99,8 @@ func parseAddr(addr string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("--addr %q is neither host:port nor the URL of a node, such as %s or https://divvy.example:12345/ui", addr, defaultAddr)
+		return nil, fmt.Errorf("address %q is neither host:port nor the URL of a node, such as %s or https://divvy.example:12345/ui",
+			addr[strings.LastIndex(addr, "@")+1:], defaultAddr)
 	}
 	if text != addr && u.Port() == "" {
 		_, port, _ := net.SplitHostPort(defaultAddr)

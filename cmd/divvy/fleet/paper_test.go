@@ -80,19 +80,19 @@ func TestAgoLooksBothWays(t *testing.T) {
 // The clock of a node is judged by the median of all clocks, of which its own is
 // one: one other clock that is off is not this node's fault.
 func TestSkewIsAgainstTheMedian(t *testing.T) {
-	f := func(want string, others ...float64) {
+	f := func(want time.Duration, others ...float64) {
 		t.Helper()
 		peers := map[string]float64{}
 		for i, s := range others {
 			peers[string(rune('a'+i))] = s
 		}
-		if got := skew(peers); got != want {
+		if got := aheadOf(peers); got != want*time.Millisecond {
 			t.Errorf("%v gives %s; want %s", others, got, want)
 		}
 	}
-	f("-")
-	f("+0ms", 0.1)
-	f("+0ms", 2, 0.001, -0.001)
-	f("-250ms", 0.25, 0.25)
-	f("+250ms", -0.25, -0.25)
+	f(0)
+	f(0, 0.1)
+	f(0, 2, 0.001, -0.001)
+	f(-250, 0.25, 0.25)
+	f(250, -0.25, -0.25)
 }

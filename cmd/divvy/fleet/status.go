@@ -85,11 +85,18 @@ func covered(coverage []report.Coverage) string {
 
 // nodeRow returns the row of a node.
 func nodeRow(now time.Time, n report.Node, drifts bool) []cell {
+	lag, ahead := lagOf(n), aheadOf(n.Skew)
 	row := cells(
 		n.Name, n.Stage, ago(now, turning(n)), number(n.Load.Owned), number(int(n.Load.SamplesPerSecond+0.5)),
-		fmt.Sprintf("%.2f", n.Load.CPU), human.Bytes(n.Load.RSS), lag(n), skew(n.Skew), n.Version, short(n.Config.Hash),
+		fmt.Sprintf("%.2f", n.Load.CPU), human.Bytes(n.Load.RSS), "-", "-", n.Version, short(n.Config.Hash),
 	)
-	for i, odd := range map[int]bool{1: n.Stage != "serving", len(row) - 1: drifts} {
+	if len(n.Queues) > 0 {
+		row[7].text = span(lag)
+	}
+	if len(n.Skew) > 0 {
+		row[8].text = fmt.Sprintf("%+dms", ahead.Milliseconds())
+	}
+	for i, odd := range map[int]bool{1: n.Stage != "serving", 7: lag > longLag, 8: ahead.Abs() > longSkew, 10: drifts} {
 		if odd {
 			row[i].tone = bad
 		}
@@ -108,31 +115,31 @@ func turning(n report.Node) time.Time {
 	return n.Started
 }
 
-// lag returns the greatest lag of a node's endpoints.
-func lag(n report.Node) string {
-	if len(n.Queues) == 0 {
-		return "-"
-	}
-	var most time.Duration
+// What is more than that catches the eye.
+const (
+	longLag  = time.Minute
+	longSkew = 100 * time.Millisecond
+)
+
+// lagOf returns the greatest lag of a node's endpoints.
+func lagOf(n report.Node) (most time.Duration) {
 	for _, q := range n.Queues {
 		most = max(most, q.Lag)
 	}
-	return span(most)
+	return most
 }
 
-// skew returns by how much a node's clock is ahead of its peers' median; its own
-// has a vote. others are the peers' clocks less its own, in seconds.
-func skew(others map[string]float64) string {
-	if len(others) == 0 {
-		return "-"
-	}
+// aheadOf returns by how much a node's clock is ahead of the median of all
+// clocks, of which its own is one. others are the peers' clocks less its own, in
+// seconds.
+func aheadOf(others map[string]float64) time.Duration {
 	clocks := []float64{0}
 	for _, s := range others {
 		clocks = append(clocks, s)
 	}
 	slices.Sort(clocks)
 	ahead := -clocks[(len(clocks)-1)/2]
-	return fmt.Sprintf("%+dms", int64(math.Round(ahead*1000)))
+	return time.Duration(math.Round(ahead*1000)) * time.Millisecond
 }
 
 // drifted reports whether a node runs another configuration than most.
