@@ -121,7 +121,7 @@ func coverageWords(c report.Coverage, now time.Time) string {
 		parts = append(parts, fmt.Sprintf("%s scraped more than once", human.Count(int64(c.Multiple))))
 	}
 	if len(c.Disagree) > 0 {
-		text := "other targets on " + strings.Join(c.Disagree, ", ") + " than on most nodes"
+		text := enumerate(c.Disagree) + verb(len(c.Disagree), " knows other targets than the others", " disagree about which targets there are")
 		if !c.Since.IsZero() {
 			text += " since " + human.Clock(now, c.Since)
 		}
@@ -143,9 +143,24 @@ func driftViews(f report.Fleet) []driftView {
 	var views []driftView
 	for _, d := range f.Drift {
 		views = append(views, driftView{d, fmt.Sprintf("%s %s another configuration than most nodes since %s.",
-			strings.Join(d.Nodes, ", "), verb(len(d.Nodes), "runs", "run"), human.Clock(f.At, d.Since))})
+			enumerate(d.Nodes), verb(len(d.Nodes), "runs", "run"), human.Clock(f.At, d.Since))})
 	}
 	return views
+}
+
+// enumerate returns names as a sentence has them, of many only the first.
+func enumerate(names []string) string {
+	const most = 6
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return names[0]
+	case n > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), n-most+1)
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
 }
 
 // verb returns the form of a verb that fits n subjects.
@@ -182,6 +197,7 @@ type nodeView struct {
 	Tone   string        // of its state: good, busy, bad or dim
 	Words  string        // its state
 	Behind time.Duration // of its slowest endpoint
+	Late   bool          // it is too far behind
 	Clock  clockView
 	Hash   string // of the configuration, short
 	Drifts bool   // most nodes have another one
@@ -197,6 +213,7 @@ func nodeViews(f report.Fleet) []nodeView {
 		for _, q := range n.Queues {
 			v.Behind = max(v.Behind, q.Lag)
 		}
+		v.Late = v.Behind >= lagAlarm
 		v.Hash = n.Config.Hash[:min(7, len(n.Config.Hash))]
 		v.Drifts = n.Config.Hash != usual
 		views = append(views, v)

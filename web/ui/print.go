@@ -50,7 +50,7 @@ func tone(state string) string {
 	switch state {
 	case "healthy", "up", "participant", "serving", "delivering":
 		return "good"
-	case "unhealthy", "down", "exited", "fenced", "displaced", "silent", "dead", "behind", "refused", "died", "conflict":
+	case "unhealthy", "down", "exited", "fenced", "displaced", "silent", "dead", "behind", "refused", "died", "conflict", "unowned":
 		return "bad"
 	case "joining", "leaving", "terminating":
 		return "busy"

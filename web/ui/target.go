@@ -61,6 +61,9 @@ func describeTarget(d report.Detail, f report.Fleet) targetPage {
 		Plots:     scrapePlots(d.Scrapes),
 	}
 	slices.Reverse(page.Scrapes)
+	if len(page.Scrapes) > 0 && page.Scrapes[0].At.After(page.At) {
+		page.Scrape = page.Scrapes[0]
+	}
 	for _, s := range d.Scrapes {
 		if s.Err != "" {
 			page.Failed++

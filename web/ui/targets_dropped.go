@@ -36,9 +36,6 @@ type ruleCount struct {
 
 // relabellers returns the IDs of components whose rules may drop targets.
 func (u *UI) relabellers() []string {
-	if u.cfg.Pipeline == nil {
-		return nil
-	}
 	var ids []string
 	for id := range pipeline.Powers[component.Relabeller](u.cfg.Pipeline) {
 		ids = append(ids, id)
@@ -55,12 +52,10 @@ func (u *UI) dropped(r *http.Request) (any, error) {
 		id = ids[0]
 	}
 	var ways []status.Relabelling
-	if id != "" {
-		relabeller, ok := pipeline.PowerOf[component.Relabeller](u.cfg.Pipeline, id)
-		if !ok {
-			return nil, refuse(http.StatusNotFound, "This node has no component %q that relabels targets.", id)
-		}
+	if relabeller, ok := pipeline.PowerOf[component.Relabeller](u.cfg.Pipeline, id); ok {
 		ways = relabeller.Explain(func(_, after telemetry.Labels) bool { return after.IsEmpty() })
+	} else if id != "" {
+		return nil, refuse(http.StatusNotFound, "This node has no component %q that relabels targets.", id)
 	}
 	page := listDropped(l, ways)
 	page.Self, page.Component = u.cfg.Self, id
