@@ -67,6 +67,9 @@ func coverageTable(now time.Time, coverage []report.Coverage) *table {
 	}}
 	for _, c := range coverage {
 		row := cells(c.Component, number(c.Targets), number(c.Unowned), number(c.Multiple), strings.Join(c.Disagree, ", "), "")
+		if !c.Clustered {
+			row[2].text, row[3].text = "-", "-" // each node scrapes its own
+		}
 		if !c.Since.IsZero() {
 			row[5].text = ago(now, c.Since)
 		}

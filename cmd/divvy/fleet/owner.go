@@ -87,12 +87,18 @@ func showOwners(p paper, a answer, asked string, page report.Page) (well bool) {
 func site(pl report.Placement) string { return pl.Component + " " + pl.URL }
 
 // rivalsOf returns the nodes that scrape each site, of targets that are to be
-// scraped once: labels that differ between nodes make several targets of one.
+// scraped once. There are several where nodes disagree on who takes part, or where
+// labels that differ between nodes make several targets of one.
 func rivalsOf(placements []report.Placement) map[string][]string {
 	rivals := map[string][]string{}
 	for _, pl := range placements {
-		if pl.Clustered && pl.Owner != "" && !slices.Contains(rivals[site(pl)], pl.Owner) {
-			rivals[site(pl)] = append(rivals[site(pl)], pl.Owner)
+		if !pl.Clustered {
+			continue
+		}
+		for _, node := range append([]string{pl.Owner}, pl.Owners...) {
+			if node != "" && !slices.Contains(rivals[site(pl)], node) {
+				rivals[site(pl)] = append(rivals[site(pl)], node)
+			}
 		}
 	}
 	return rivals

@@ -75,7 +75,9 @@ func things(n int) string {
 func covered(coverage []report.Coverage) string {
 	targets := 0
 	for _, c := range coverage {
-		targets += c.Targets
+		if c.Clustered {
+			targets += c.Targets
+		}
 	}
 	if targets == 0 {
 		return "no targets to share out"
