@@ -2,8 +2,8 @@
 // without a window. It is a module of its own, because nothing else needs the
 // library that speaks to the browser.
 //
-// A cluster is three nodes, each a process, that share the targets of a fake
-// world and send to a receiver in it. A tab is a page of the browser, which fails
+// A world is three nodes, each a process, that share the targets of a fake
+// fleet and send to a fake receiver. A tab is a page of the browser, which fails
 // its test if the page logs an error or asks for anything that is not there.
 //
 //	go test ./...                  builds divvy first
