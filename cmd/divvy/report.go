@@ -91,9 +91,8 @@ func (c *Collector) countSlots(l *report.Load) {
 	// An error is about metrics that are left out; /metrics tells of it.
 	families, _ := c.registry.Gather()
 	sums := map[string]*int64{
-		"divvy_scrape_slots_served_total":  &l.SlotsServed,
-		"divvy_scrape_slots_missed_total":  &l.SlotsMissed,
-		"divvy_scrape_slots_doubled_total": &l.SlotsDoubled,
+		"divvy_scrape_slots_served_total": &l.SlotsServed,
+		"divvy_scrape_slots_missed_total": &l.SlotsMissed,
 	}
 	for _, f := range families {
 		sum := sums[f.GetName()]

@@ -20,13 +20,11 @@ func (r *Reporter) Histories(ctx context.Context, node string) ([]History, error
 	if node == r.cfg.Self {
 		return r.histories(), nil
 	}
-	if r.cfg.Peers != nil {
-		for _, p := range r.cfg.Peers() {
-			if p.Name == node {
-				ctx, cancel := context.WithTimeout(ctx, patience)
-				defer cancel()
-				return askOne[[]History](ctx, r, p, request{Want: wantHistory})
-			}
+	for _, p := range r.others() {
+		if p.Name == node {
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			return askOne[[]History](ctx, r, p, request{Want: wantHistory})
 		}
 	}
 	return nil, fmt.Errorf("no node %q is in the cluster", node)

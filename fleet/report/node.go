@@ -52,7 +52,6 @@ type Load struct {
 	RSS              int64   `json:"rss"`            // bytes
 	SlotsServed      int64   `json:"slotsServed"`    // since the start, as are those below
 	SlotsMissed      int64   `json:"slotsMissed"`
-	SlotsDoubled     int64   `json:"slotsDoubled"`
 }
 
 // A Digest says which targets a component of a node knows, in a few bytes. Two

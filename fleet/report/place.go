@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/report/words"
 )
 
 // owner returns who scrapes r: who says so, or, of a target that nobody claims,
@@ -47,7 +48,7 @@ func (t *table) why(r *row, p *Placement) string {
 	case !ok:
 		return "nobody serves yet"
 	case len(r.owners) > 1:
-		return fmt.Sprintf("%s all scrape it: they do not agree on who is in the cluster", list(r.owners))
+		return fmt.Sprintf("%s all scrape it: they do not agree on who is in the cluster", words.List(r.owners))
 	case p.Owner == "":
 		return fmt.Sprintf("%s is to scrape it and does not know it", m.Name)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/divvy-collector/divvy/fleet/report/words"
 )
 
 const (
@@ -20,9 +22,9 @@ const (
 
 // totals are the counts of a node at one moment that are to stay as they are.
 type totals struct {
-	at              time.Time
-	missed, doubled int64
-	dropped         map[drop]int64
+	at      time.Time
+	missed  int64 // slots
+	dropped map[drop]int64
 }
 
 // A drop is where and why samples are dropped.
@@ -36,7 +38,7 @@ type recent struct {
 
 // totalsOf reads the totals of a node.
 func totalsOf(n *Node, at time.Time) totals {
-	t := totals{at: at, missed: n.Load.SlotsMissed, doubled: n.Load.SlotsDoubled, dropped: map[drop]int64{}}
+	t := totals{at: at, missed: n.Load.SlotsMissed, dropped: map[drop]int64{}}
 	for _, q := range n.Queues {
 		for reason, count := range q.Dropped {
 			t.dropped[drop{q.Component, q.Name, reason}] = count
@@ -69,10 +71,7 @@ func (r *recent) problems(n *Node, now time.Time) (list []string) {
 	before, after := r.list[0], totalsOf(n, now)
 	span := now.Sub(before.at).Round(time.Second)
 	if d := after.missed - before.missed; d > 0 {
-		list = append(list, fmt.Sprintf("%s missed in the last %s", counted(int(d), "slot"), span))
-	}
-	if d := after.doubled - before.doubled; d > 0 {
-		list = append(list, fmt.Sprintf("%s served twice in the last %s", counted(int(d), "slot"), span))
+		list = append(list, fmt.Sprintf("%s missed in the last %s", words.Count(int(d), "slot"), span))
 	}
 	byPlace := slices.SortedFunc(maps.Keys(after.dropped), func(a, b drop) int {
 		return cmp.Or(cmp.Compare(a.component, b.component), cmp.Compare(a.endpoint, b.endpoint), cmp.Compare(a.reason, b.reason))
@@ -80,7 +79,7 @@ func (r *recent) problems(n *Node, now time.Time) (list []string) {
 	for _, where := range byPlace {
 		if d := after.dropped[where] - before.dropped[where]; d > 0 {
 			list = append(list, fmt.Sprintf("%s dropped by %s in the last %s: %s",
-				counted(int(d), "sample"), where.component, span, strings.ReplaceAll(where.reason, "_", " ")))
+				words.Count(int(d), "sample"), where.component, span, strings.ReplaceAll(where.reason, "_", " ")))
 		}
 	}
 	return list

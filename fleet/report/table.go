@@ -2,9 +2,7 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
@@ -15,7 +13,6 @@ import (
 // not changed once it is made.
 type table struct {
 	at     time.Time
-	self   string
 	view   owner.View
 	rows   []row
 	silent []Silent
@@ -30,8 +27,7 @@ type row struct {
 	known         []string // nodes that know it; shared between rows
 }
 
-// A view of the fleet's targets: what a node serves, and its targets by
-// component.
+// An account is what a node serves, with its targets by component.
 type account struct {
 	node string
 	served
@@ -45,7 +41,7 @@ func (r *Reporter) table(ctx context.Context) table {
 		heard := ask(ctx, r, request{Want: wantServed}, r.served)
 		accounts, silent := r.fetchLists(ctx, heard.said)
 		return table{
-			at: r.cfg.Now(), self: r.cfg.Self, view: r.cfg.View.Load(),
+			at: r.cfg.Now(), view: r.cfg.View.Load(),
 			rows: tabulate(accounts), silent: nonNil(append(heard.silent, silent...)),
 			history: newHistory(&r.times),
 		}
@@ -170,67 +166,4 @@ func (p *placer) claim(a account) {
 			r.Health, r.Scrape = s.Health, scrape
 		}
 	}
-}
-
-// lists remembers the targets of other nodes, which are asked for where they
-// differ from this node's.
-type lists struct {
-	mu   sync.Mutex
-	held map[listKey][]status.Target
-}
-
-// A listKey identifies a list: nodes with equal hashes have equal ones.
-type listKey struct{ component, hash string }
-
-// fetchLists adds the lists of targets to what the nodes said. A node whose
-// list cannot be had is silent.
-func (r *Reporter) fetchLists(ctx context.Context, heard []said[served]) (accounts []account, silent []Silent) {
-	held := r.ownLists()
-	r.lists.mu.Lock()
-	for key, list := range r.lists.held {
-		if held[key] == nil {
-			held[key] = list
-		}
-	}
-	r.lists.mu.Unlock()
-	used := map[listKey][]status.Target{}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for _, s := range heard {
-		a := account{node: s.node, served: s.what}
-		var failed error
-		for _, d := range a.Digests {
-			key := listKey{d.Component, d.Hash}
-			if _, ok := held[key]; !ok && d.Count > 0 {
-				list, err := askOne[[]status.Target](ctx, r, Peer{Name: s.node}, request{Want: wantList, Component: d.Component})
-				if err != nil {
-					failed = err
-					break
-				}
-				held[key] = list
-			}
-			used[key] = held[key]
-			a.lists = append(a.lists, held[key])
-		}
-		if failed != nil {
-			silent = append(silent, Silent{Name: s.node, Reason: fmt.Sprintf("fetch targets: %s", reason(failed))})
-			continue
-		}
-		accounts = append(accounts, a)
-	}
-	r.lists.mu.Lock()
-	defer r.lists.mu.Unlock()
-	r.lists.held = used
-	return accounts, silent
-}
-
-// ownLists returns this node's targets.
-func (r *Reporter) ownLists() map[listKey][]status.Target {
-	held := map[listKey][]status.Target{}
-	inv := r.inventory()
-	for i := range inv.sets {
-		s := &inv.sets[i]
-		held[listKey{s.component, hash(s.hash)}] = s.targets
-	}
-	return held
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/report/words"
 )
 
 // Kinds of events.
@@ -253,7 +254,7 @@ func tell(e *Event) string {
 	date := e.Date.Format("15:04:05")
 	targets := "targets"
 	if e.Moved >= 0 {
-		targets = counted(e.Moved, "target")
+		targets = words.Count(e.Moved, "target")
 	}
 	switch e.Kind {
 	case eventJoining:
@@ -274,14 +275,6 @@ func tell(e *Event) string {
 		return fmt.Sprintf("another process has the name %s; this one serves nothing until that one is gone", e.Node)
 	}
 	return e.Node
-}
-
-// counted returns a number of things: 1 target, 2 targets.
-func counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // mergeEvents makes one list of what several nodes saw, the oldest first. What

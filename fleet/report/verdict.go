@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/divvy-collector/divvy/fleet/report/words"
 )
 
 // verdict says all that is wrong with a fleet, the worst first: targets that
@@ -32,13 +34,13 @@ func verdict(f *Fleet) []string {
 func (c *Coverage) sentence() string {
 	var parts []string
 	if c.Unowned > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s %s scraped by nobody", c.Unowned, counted(c.Targets, "target"), is(c.Unowned)))
+		parts = append(parts, fmt.Sprintf("%d of %s %s scraped by nobody", c.Unowned, words.Count(c.Targets, "target"), words.Verb(c.Unowned, "is", "are")))
 	}
 	if c.Multiple > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s %s scraped more than once", c.Multiple, counted(c.Targets, "target"), is(c.Multiple)))
+		parts = append(parts, fmt.Sprintf("%d of %s %s scraped more than once", c.Multiple, words.Count(c.Targets, "target"), words.Verb(c.Multiple, "is", "are")))
 	}
 	if len(parts) == 0 {
-		parts = append(parts, fmt.Sprintf("%s %s other targets than most nodes", list(c.Disagree), verb(c.Disagree, "knows", "know")))
+		parts = append(parts, fmt.Sprintf("%s %s other targets than most nodes", words.List(c.Disagree), words.Verb(len(c.Disagree), "knows", "know")))
 	}
 	text := c.Component + ": " + strings.Join(parts, ", ")
 	if len(c.Faults) > 0 {
@@ -47,22 +49,14 @@ func (c *Coverage) sentence() string {
 	return text
 }
 
-// is returns the form of "to be" that goes with a number.
-func is(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
-}
-
 // sentence says which nodes drift, and where.
 func (d *Drift) sentence() string {
-	text := fmt.Sprintf("node %s %s another configuration than most since %s", list(d.Nodes),
-		verb(d.Nodes, "runs", "run"), d.Since.Format("15:04:05"))
+	text := fmt.Sprintf("node %s %s another configuration than most since %s", words.List(d.Nodes),
+		words.Verb(len(d.Nodes), "runs", "run"), d.Since.Format("15:04:05"))
 	if len(d.Components) > 0 {
-		text += ": " + list(d.Components)
+		text += ": " + words.List(d.Components)
 	} else if len(d.Files) > 0 {
-		text += ": " + list(d.Files)
+		text += ": " + words.List(d.Files)
 	}
 	return text
 }
@@ -81,7 +75,7 @@ func nodeProblems(nodes []Node) (all []string) {
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return len(who[b]) - len(who[a]) })
 	for _, p := range order {
-		all = append(all, fmt.Sprintf("%s: %s", list(who[p]), p))
+		all = append(all, fmt.Sprintf("%s: %s", words.List(who[p]), p))
 	}
 	return all
 }

@@ -7,10 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/report/coverage"
 )
 
 const (
@@ -55,7 +55,7 @@ type dispute struct {
 	interval  time.Duration // how long that is nobody's fault
 	compared  time.Time     // when books were last compared; zero: never
 	signature string        // of what they were compared of
-	judgement judgement
+	judgement coverage.Judgement
 	places    map[string]*standing // by URL
 }
 
@@ -140,8 +140,8 @@ func (r *Reporter) look(ctx context.Context, w *watch) (found findings, again ti
 	for _, id := range slices.Sorted(maps.Keys(claims)) {
 		c := claims[id]
 		again = min(again, max(c.interval/2, minWatch))
-		coverage, next := r.cover(ctx, w, c, now)
-		found.coverage = append(found.coverage, coverage)
+		covered, next := r.cover(ctx, w, c, now)
+		found.coverage = append(found.coverage, covered)
 		if next > 0 {
 			again = min(again, next)
 		}
@@ -304,7 +304,7 @@ func (r *Reporter) cover(ctx context.Context, w *watch, c *claims, now time.Time
 	}
 	d.interval = tolerance
 	if signature := c.signature(now); signature != d.signature && now.Sub(d.since) >= tolerance/2 {
-		if j, ok := r.compare(ctx, c, now); ok {
+		if j, ok := r.compare(ctx, c); ok {
 			d.take(j, signature, now)
 		}
 	}
@@ -322,31 +322,31 @@ func nobody(view owner.View, now time.Time) (since time.Time, none bool) {
 }
 
 // take takes a judgement in.
-func (d *dispute) take(j judgement, signature string, now time.Time) {
+func (d *dispute) take(j coverage.Judgement, signature string, now time.Time) {
 	since := now
 	if d.compared.IsZero() {
 		since = d.since
 	}
-	standing := make(map[string]*standing, len(j.places))
-	for i := range j.places {
-		standing[j.places[i].url] = d.places[j.places[i].url].next(&j.places[i], since)
+	standing := make(map[string]*standing, len(j.Places))
+	for i := range j.Places {
+		standing[j.Places[i].URL] = d.places[j.Places[i].URL].next(&j.Places[i], since)
 	}
 	d.judgement, d.signature, d.compared, d.places = j, signature, now, standing
 }
 
 // next returns the standing of a place after another comparison. s is the one
 // before; nil: there was nothing wrong.
-func (s *standing) next(p *place, since time.Time) *standing {
+func (s *standing) next(p *coverage.Place, since time.Time) *standing {
 	if s == nil {
-		return &standing{since: since, values: p.values}
+		return &standing{since: since, values: p.Values}
 	}
 	fresh := s.fresh
-	for node, values := range p.values {
+	for node, values := range p.Values {
 		if before := s.values[node]; len(before) > 0 && len(values) > 0 && !slices.Equal(before, values) {
 			fresh = true
 		}
 	}
-	return &standing{since: s.since, values: p.values, fresh: fresh}
+	return &standing{since: s.since, values: p.Values, fresh: fresh}
 }
 
 // again returns after how long something becomes old enough to be told; 0: all
@@ -373,107 +373,24 @@ func (d *dispute) report(out *Coverage, c *claims, now time.Time) {
 		return
 	}
 	j := &d.judgement
-	out.Since, out.Targets = d.since, max(j.targets, out.Targets)
+	out.Since, out.Targets = d.since, max(j.Targets, out.Targets)
 	out.Disagree = nonNil(c.deviants())
-	out.Unowned, out.Multiple = j.unowned, j.multiple
+	out.Unowned, out.Multiple = j.Unowned, j.Multiple
 	var wrong, lucky []Fault
-	for i := range j.places {
-		p := &j.places[i]
-		s := d.places[p.url]
+	for i := range j.Places {
+		p := &j.Places[i]
+		s := d.places[p.URL]
 		if now.Sub(s.since) < d.interval {
-			out.Unowned -= p.unowned
-			out.Multiple -= p.multiple
+			out.Unowned -= p.Unowned
+			out.Multiple -= p.Multiple
 			continue
 		}
-		if p.unowned+p.multiple > 0 {
-			wrong = append(wrong, p.fault(s.fresh))
+		if p.Unowned+p.Multiple > 0 {
+			wrong = append(wrong, faultOf(p, s.fresh))
 		} else {
-			lucky = append(lucky, p.fault(s.fresh))
+			lucky = append(lucky, faultOf(p, s.fresh))
 		}
 	}
 	all := append(wrong, lucky...)
 	out.Faults = nonNil(all[:min(len(all), maxFaults)])
 }
-
-// compare fetches books from nodes of each opinion and judges them.
-func (r *Reporter) compare(ctx context.Context, c *claims, now time.Time) (judgement, bool) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	books := r.fetchBooks(ctx, c, now)
-	if len(books) < 2 {
-		return judgement{}, false
-	}
-	odd, whole := sight(books)
-	return judge(books, odd, whole, r.fetchMarks(ctx, c.component, books, odd)), true
-}
-
-// fetchBooks returns a book for each opinion. Those of nodes that do not answer
-// are left out.
-func (r *Reporter) fetchBooks(ctx context.Context, c *claims, now time.Time) []book {
-	type opinion struct{ hash, view string }
-	var order []opinion
-	nodes := map[opinion][]string{}
-	for _, n := range c.nodes {
-		o := opinion{n.Hash, n.view}
-		if nodes[o] == nil {
-			order = append(order, o)
-		}
-		nodes[o] = append(nodes[o], n.node)
-	}
-	order = order[:min(len(order), maxBooks)]
-	books, errs := make([]book, len(order)), make([]error, len(order))
-	var wg sync.WaitGroup
-	for i, o := range order {
-		wg.Go(func() {
-			switch {
-			case slices.Contains(nodes[o], r.cfg.Self):
-				books[i] = newBook(r.inventory().set(c.component), c.view, r.cfg.Self, now)
-			case o.hash == "":
-				books[i] = newBook(nil, c.view, "", now)
-			default:
-				books[i], errs[i] = askOne[book](ctx, r, Peer{Name: nodes[o][0]}, request{Want: wantBook, Component: c.component})
-			}
-			books[i].nodes = nodes[o]
-		})
-	}
-	wg.Wait()
-	var had []book
-	for i := range books {
-		if errs[i] == nil {
-			had = append(had, books[i])
-		}
-	}
-	return had
-}
-
-// fetchMarks returns the marks of the odd keys of each book.
-func (r *Reporter) fetchMarks(ctx context.Context, component string, books []book, odd map[owner.Key]*sighting) [][]mark {
-	marks := make([][]mark, len(books))
-	var wg sync.WaitGroup
-	for n := range books {
-		var keys []owner.Key
-		for _, key := range books[n].keys {
-			if odd[key] != nil && len(keys) < maxOdd {
-				keys = append(keys, key)
-			}
-		}
-		if len(keys) == 0 {
-			continue
-		}
-		wg.Go(func() {
-			if slices.Contains(books[n].nodes, r.cfg.Self) {
-				marks[n] = r.marks(r.inventory().set(component), keys)
-				return
-			}
-			// Without marks the keys are still counted.
-			marks[n], _ = askOne[[]mark](ctx, r, Peer{Name: books[n].nodes[0]},
-				request{Want: wantMarks, Component: component, Keys: appendKeys(nil, keys)})
-		})
-	}
-	wg.Wait()
-	return marks
-}
-
-// maxOdd is how many odd keys of a node are asked about: what a question may
-// hold.
-const maxOdd = 50_000

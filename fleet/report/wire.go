@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/report/coverage"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
@@ -20,8 +21,8 @@ import (
 //	{"want":"past","component":…}   past
 //	{"want":"events"}               []Event
 //	{"want":"brief"}                brief
-//	{"want":"book","component":…}   book
-//	{"want":"marks","component":…}  []mark
+//	{"want":"book","component":…}   coverage.Book
+//	{"want":"marks","component":…}  []coverage.Mark
 //	{"want":"history"}              []History
 type request struct {
 	Want      string    `json:"want"`
@@ -123,12 +124,14 @@ func (r *Reporter) answer(req request) (any, error) {
 		return r.past(req), nil
 	case wantEvents:
 		return nonNil(r.times.list()), nil
+	case wantHistory:
+		return r.histories(), nil
 	case wantBrief:
 		return r.brief(), nil
 	case wantBook:
-		return newBook(r.inventory().set(req.Component), r.cfg.View.Load(), r.cfg.Self, r.cfg.Now()), nil
+		return r.book(r.inventory().set(req.Component)), nil
 	case wantMarks:
-		wanted, err := decodeKeys(req.Keys)
+		wanted, err := coverage.DecodeKeys(req.Keys)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package report
+package coverage
 
 import (
 	"cmp"
@@ -10,31 +10,29 @@ import (
 	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
-// Coverage is judged in two steps. First the keys alone: those that all nodes
-// know and that one node is to serve are well. The others are odd, and their
-// labels are looked at: targets at one place, an address and a path, that differ
-// in some labels only are one target that nodes know under several keys.
-//
-//	books ─► sight: odd keys ─► marks ─► judge: places, and what is wrong there
-
 // A sighting is who knows a key, and who is to serve it.
 type sighting struct {
 	books   uint64   // bit n: book n has the key
 	servers []string // nodes, each once
 }
 
-// maxBooks is how many different books are compared. More are as telling.
-const maxBooks = 32
+// MaxBooks is how many different books are compared. More are as telling.
+const MaxBooks = 32
 
-// sight compares books. It returns the odd keys, and how many others there are.
-func sight(books []book) (odd map[owner.Key]*sighting, whole int) {
+// Odd is the keys that not all nodes know, or that not just one node is to
+// serve.
+type Odd map[owner.Key]*sighting
+
+// Compare compares books, at most MaxBooks. It returns the odd keys, and how many
+// others there are.
+func Compare(books []Book) (odd Odd, whole int) {
 	answered := map[string]bool{}
 	for _, b := range books {
-		for _, n := range b.nodes {
+		for _, n := range b.Nodes {
 			answered[n] = true
 		}
 	}
-	all := map[owner.Key]*sighting{}
+	all := Odd{}
 	for n := range books {
 		b := &books[n]
 		for i, key := range b.keys {
@@ -59,46 +57,46 @@ func sight(books []book) (odd map[owner.Key]*sighting, whole int) {
 
 // serve notes who serves the i-th key of b. A node that did not answer, or is of
 // other software, is taken to serve what is its own.
-func (s *sighting) serve(b *book, i int, answered map[string]bool) {
+func (s *sighting) serve(b *Book, i int, answered map[string]bool) {
 	add := func(name string) {
 		if !slices.Contains(s.servers, name) {
 			s.servers = append(s.servers, name)
 		}
 	}
 	if !b.clustered {
-		for _, n := range b.nodes {
+		for _, n := range b.Nodes {
 			add(n)
 		}
 		return
 	}
-	if name := b.owner(i); name != "" && (slices.Contains(b.nodes, name) || !answered[name]) {
+	if name := b.owner(i); name != "" && (slices.Contains(b.Nodes, name) || !answered[name]) {
 		add(name)
 	}
 }
 
-// A judgement is how a component's targets are covered.
-type judgement struct {
-	targets  int // that there are
-	unowned  int // that nobody scrapes
-	multiple int // that are scraped more than once
-	places   []place
+// A Judgement is how a component's targets are covered.
+type Judgement struct {
+	Targets  int // that there are
+	Unowned  int // that nobody scrapes
+	Multiple int // that are scraped more than once
+	Places   []Place
 }
 
-// A place is one URL, without parameters, at which not all is well.
-type place struct {
-	url      string
-	unowned  int
-	multiple int
-	servers  []string            // who scrapes a target there
-	labels   []string            // that differ between nodes
-	values   map[string][]string // of the first of labels, by node
+// A Place is one URL, without parameters, at which not all is well.
+type Place struct {
+	URL      string
+	Unowned  int
+	Multiple int
+	Servers  []string            // who scrapes a target there
+	Labels   []string            // that differ between nodes
+	Values   map[string][]string // of the first of Labels, by node
 	lacking  []string            // nodes that know no target there that others do not know as well
 	selfish  []string            // nodes that do not share the component's targets
 }
 
-// judge says what is wrong with odd keys. marks are those of each book.
-func judge(books []book, odd map[owner.Key]*sighting, whole int, marks [][]mark) judgement {
-	j := judgement{targets: whole}
+// Judge says what is wrong with odd keys. marks are those of each book.
+func Judge(books []Book, odd Odd, whole int, marks [][]Mark) Judgement {
+	j := Judgement{Targets: whole}
 	at := map[string][]odder{}
 	seen := map[owner.Key]bool{}
 	for _, list := range marks {
@@ -113,23 +111,23 @@ func judge(books []book, odd map[owner.Key]*sighting, whole int, marks [][]mark)
 	for url, list := range at {
 		slices.SortFunc(list, func(a, b odder) int { return cmp.Compare(a.Key, b.Key) })
 		p, targets := judgePlace(books, list)
-		p.url = url
-		j.targets += targets
-		j.unowned += p.unowned
-		j.multiple += p.multiple
-		j.places = append(j.places, p)
+		p.URL = url
+		j.Targets += targets
+		j.Unowned += p.Unowned
+		j.Multiple += p.Multiple
+		j.Places = append(j.Places, p)
 	}
-	slices.SortFunc(j.places, func(a, b place) int { return cmp.Compare(a.url, b.url) })
+	slices.SortFunc(j.Places, func(a, b Place) int { return cmp.Compare(a.URL, b.URL) })
 	for key, s := range odd {
 		if seen[key] {
 			continue
 		}
-		j.targets++
+		j.Targets++
 		switch {
 		case len(s.servers) == 0:
-			j.unowned++
+			j.Unowned++
 		case len(s.servers) > 1:
-			j.multiple++
+			j.Multiple++
 		}
 	}
 	return j
@@ -137,26 +135,26 @@ func judge(books []book, odd map[owner.Key]*sighting, whole int, marks [][]mark)
 
 // An odder is an odd key with its mark.
 type odder struct {
-	mark
+	Mark
 	*sighting
 }
 
 // partial reports whether not all books have the key.
-func (o *odder) partial(books []book) bool { return o.books != uint64(1)<<len(books)-1 }
+func (o *odder) partial(books []Book) bool { return o.books != uint64(1)<<len(books)-1 }
 
 // judgePlace judges the odd targets at one place. Those that are the same apart
 // from the labels that differ between nodes are to be scraped as often as the
 // node has them that has most.
-func judgePlace(books []book, list []odder) (p place, targets int) {
-	p.labels, p.values = differing(books, list)
+func judgePlace(books []Book, list []odder) (p Place, targets int) {
+	p.Labels, p.Values = differing(books, list)
 	type count struct {
 		servings int
-		byBook   [maxBooks]int
+		byBook   [MaxBooks]int
 	}
 	counts := map[string]*count{}
 	for i := range list {
 		o := &list[i]
-		id := o.identity(p.labels, o.partial(books))
+		id := o.identity(p.Labels, o.partial(books))
 		c := counts[id]
 		if c == nil {
 			c = &count{}
@@ -168,16 +166,16 @@ func judgePlace(books []book, list []odder) (p place, targets int) {
 				c.byBook[n]++
 			}
 		}
-		p.servers = append(p.servers, o.servers...)
+		p.Servers = append(p.Servers, o.servers...)
 	}
 	for _, c := range counts {
 		want := slices.Max(c.byBook[:])
 		targets += want
-		p.unowned += max(want-c.servings, 0)
-		p.multiple += min(max(c.servings-want, 0), want)
+		p.Unowned += max(want-c.servings, 0)
+		p.Multiple += min(max(c.servings-want, 0), want)
 	}
-	slices.Sort(p.servers)
-	p.servers = slices.Compact(p.servers)
+	slices.Sort(p.Servers)
+	p.Servers = slices.Compact(p.Servers)
 	p.lacking, p.selfish = lacking(books, list), selfish(books)
 	return p, targets
 }
@@ -186,7 +184,7 @@ func judgePlace(books []book, list []odder) (p place, targets int) {
 // left of its labels without those that differ between nodes.
 func (o *odder) identity(without []string, partial bool) string {
 	if !partial || len(without) == 0 {
-		return string(appendKeys(nil, []owner.Key{o.Key}))
+		return string(AppendKeys(nil, []owner.Key{o.Key}))
 	}
 	b := labels.NewBuilder(o.Labels)
 	b.Del(without...)
@@ -196,7 +194,7 @@ func (o *odder) identity(without []string, partial bool) string {
 // differing returns the labels in which the nodes' own targets at one place
 // differ, and the values of the first of them by node. There are none where only
 // some nodes have targets that others do not have: then those are missing.
-func differing(books []book, list []odder) (names []string, values map[string][]string) {
+func differing(books []Book, list []odder) (names []string, values map[string][]string) {
 	own := map[int][]labels.Labels{} // of targets that not all have, by book
 	for i := range list {
 		for n := range books {
@@ -220,7 +218,7 @@ func differing(books []book, list []odder) (names []string, values map[string][]
 		if values == nil {
 			values = map[string][]string{}
 			for n, v := range byBook {
-				for _, node := range books[n].nodes {
+				for _, node := range books[n].Nodes {
 					values[node] = slices.Compact(v)
 				}
 			}
@@ -234,7 +232,7 @@ func namesOf(sets map[int][]labels.Labels) []string {
 	seen := map[string]bool{}
 	for _, list := range sets {
 		for _, l := range list {
-			l.Range(func(l label) { seen[l.Name] = true })
+			l.Range(func(l labels.Label) { seen[l.Name] = true })
 		}
 	}
 	names := make([]string, 0, len(seen))
@@ -270,7 +268,7 @@ func differ(lists map[int][]string) bool {
 
 // lacking returns the nodes that do not know every target that others know at a
 // place, and none that others do not know.
-func lacking(books []book, list []odder) (nodes []string) {
+func lacking(books []Book, list []odder) (nodes []string) {
 	for n := range books {
 		misses, has := false, false
 		for i := range list {
@@ -280,7 +278,7 @@ func lacking(books []book, list []odder) (nodes []string) {
 			has = has || knows && o.partial(books)
 		}
 		if misses && !has {
-			nodes = append(nodes, books[n].nodes...)
+			nodes = append(nodes, books[n].Nodes...)
 		}
 	}
 	slices.Sort(nodes)
@@ -289,11 +287,11 @@ func lacking(books []book, list []odder) (nodes []string) {
 
 // selfish returns the nodes that scrape all targets of a component that others
 // share out.
-func selfish(books []book) (nodes []string) {
-	shared := slices.ContainsFunc(books, func(b book) bool { return b.clustered })
+func selfish(books []Book) (nodes []string) {
+	shared := slices.ContainsFunc(books, func(b Book) bool { return b.clustered })
 	for _, b := range books {
 		if shared && !b.clustered && len(b.keys) > 0 {
-			nodes = append(nodes, b.nodes...)
+			nodes = append(nodes, b.Nodes...)
 		}
 	}
 	slices.Sort(nodes)
