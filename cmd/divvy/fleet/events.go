@@ -163,8 +163,8 @@ func (e *events) report(now time.Time, news chronicle) {
 	p := e.paper()
 	for _, n := range news {
 		row := eventRow(now, n.Event)
-		kind := p.tinted(row[3].tone, fmt.Sprintf("%-9s", row[3].text))
-		p.line("%s  %-12s  %s  %6s  %s", row[0].text, row[2].text, kind, row[4].text, row[5].text)
+		kind := p.tinted(row[3].tone, inCell(fmt.Sprintf("%-9s", row[3].text)))
+		p.raw(fmt.Sprintf("%s  %-12s  %s  %6s  %s", row[0].text, inCell(row[2].text), kind, row[4].text, inCell(row[5].text)))
 	}
 }
 

@@ -2,8 +2,10 @@ package fleet
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
 
+	"github.com/divvy-collector/divvy/fleet/report"
 	"github.com/divvy-collector/divvy/internal/script"
 )
 
@@ -41,6 +44,69 @@ func TestSessions(t *testing.T) {
 		t.Chdir(t.TempDir())
 		s := &shell{t: t, root: root}
 		return s.run
+	})
+}
+
+// The stored answers are ones that a node could give: they have no field that
+// the API has not.
+func TestStoredAnswersAreOfTheAPI(t *testing.T) {
+	f := func(name string, v any) {
+		t.Helper()
+		files, err := filepath.Glob("testdata/api/*/" + name + ".json")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no answers of %s: %v", name, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dec := json.NewDecoder(bytes.NewReader(text))
+			dec.DisallowUnknownFields()
+			if err := dec.Decode(v); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+	f("status", new(report.Fleet))
+	f("targets", new(report.Page))
+	f("owner", new(report.Page))
+	f("coverage", new([]report.Coverage))
+	f("events", new([]report.Event))
+}
+
+// Whatever is in an answer, it is shown or refused.
+func FuzzAnswerIsShownOrRefused(f *testing.F) {
+	files, err := filepath.Glob("testdata/api/*/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no answers: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	p := paper{w: io.Discard, columns: 80, colours: true}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a := answer{body: text, at: now}
+		var fleet report.Fleet
+		if json.Unmarshal(text, &fleet) == nil {
+			showStatus(p, a, fleet)
+			showCoverage(p, a, fleet)
+		}
+		var page report.Page
+		if json.Unmarshal(text, &page) == nil {
+			showTargets(p, a, page)
+			showOwners(p, a, "x", page)
+		}
+		var happened chronicle
+		if json.Unmarshal(text, &happened) == nil {
+			e := &events{session: &session{Config: Config{Out: io.Discard}}}
+			e.report(now, happened.after(now, time.Hour))
+			e.show(now, happened)
+		}
 	})
 }
 

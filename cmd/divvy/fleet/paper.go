@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -46,12 +47,29 @@ func openPaper(out io.Writer, getenv func(string) string) paper {
 }
 
 // line writes a line.
-func (p paper) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
+func (p paper) line(format string, args ...any) { p.raw(clean(fmt.Sprintf(format, args...))) }
 
 // say writes a line in a tone.
 func (p paper) say(t tone, format string, args ...any) {
-	p.line("%s", p.tinted(t, fmt.Sprintf(format, args...)))
+	p.raw(p.tinted(t, clean(fmt.Sprintf(format, args...))))
 }
+
+// raw writes a line that is clean already.
+func (p paper) raw(text string) { fmt.Fprintln(p.w, text) }
+
+// clean returns text without control characters other than the ends of lines:
+// what targets and servers say must not steer a terminal.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
+// inCell returns text as it fits into one line.
+func inCell(text string) string { return clean(strings.ReplaceAll(text, "\n", " ")) }
 
 // tinted returns text in a tone.
 func (p paper) tinted(t tone, text string) string {
@@ -90,7 +108,12 @@ type table struct {
 }
 
 // add adds a row with a cell for each column.
-func (t *table) add(row ...cell) { t.rows = append(t.rows, row) }
+func (t *table) add(row ...cell) {
+	for i := range row {
+		row[i].text = inCell(row[i].text)
+	}
+	t.rows = append(t.rows, row)
+}
 
 // gap is between two columns.
 const gap = "  "
@@ -104,7 +127,7 @@ func (t *table) write(p paper) {
 		titles[i] = cell{c.title, faint}
 	}
 	for _, row := range append([][]cell{titles}, t.rows...) {
-		p.line("%s", t.format(p, row, widths))
+		p.raw(t.format(p, row, widths))
 	}
 }
 

@@ -43,6 +43,22 @@ func TestColoursTakeNoRoom(t *testing.T) {
 	}
 }
 
+// What a target or a server says does not steer the terminal.
+func TestControlCharactersAreNotPassedOn(t *testing.T) {
+	var b bytes.Buffer
+	p := paper{w: &b, colours: true}
+	const evil = "a\x1b[2Jb\u009bc\rd\ne"
+	p.line("%s", evil)
+	p.say(plain, "%s", evil)
+	tab := table{columns: []column{{title: "T"}}}
+	tab.add(cell{text: evil})
+	tab.write(paper{w: &b})
+	want := "a�[2Jb�c�d\ne\na�[2Jb�c�d\ne\nT\na�[2Jb�c�d e\n"
+	if got := b.String(); got != want {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 func TestSpansAreShort(t *testing.T) {
 	f := func(d time.Duration, want string) {
 		t.Helper()
