@@ -113,9 +113,30 @@ func newTimeline(f report.Fleet, events []report.Event) timeline {
 			t.Gone = len(byNode) - maxLanes
 			break
 		}
-		t.Lanes = append(t.Lanes, newLane(name, from[name], byNode[name], f.At))
+		t.Lanes = append(t.Lanes, newLane(name, from[name], byNode[name], span{remembered(f, events), f.At}))
 	}
 	return t
+}
+
+// A span is the part of the last hour that is remembered, up to now.
+type span struct{ from, now time.Time }
+
+// remembered returns since when the nodes that answered remember what happened,
+// or when the timeline begins.
+func remembered(f report.Fleet, events []report.Event) time.Time {
+	first := f.At
+	for _, n := range f.Nodes {
+		if n.Started.Before(first) {
+			first = n.Started
+		}
+	}
+	if len(events) > 0 && events[0].At.Before(first) {
+		first = events[0].At
+	}
+	if start := f.At.Add(-shown); first.Before(start) {
+		return start
+	}
+	return first
 }
 
 // laneOrder returns the names of nodes, or, of too many, first those that
@@ -136,15 +157,15 @@ func laneOrder(byNode map[string][]report.Event) []string {
 
 // newLane draws the events of one node, and its service between them. What it
 // did before its first event follows from that event, or from what it says now.
-func newLane(name string, n report.Node, events []report.Event, now time.Time) lane {
-	start := now.Add(-shown)
+func newLane(name string, n report.Node, events []report.Event, known span) lane {
+	start := known.now.Add(-shown)
 	place := func(t time.Time) int {
 		return min(max(thousandths(float64(t.Sub(start)), float64(shown)), 0), 1000)
 	}
 	l := lane{Node: name}
 	on := -1 // where the present band began
-	if servedBefore(n, events, start) {
-		on = 0
+	if servedBefore(n, events, known.from) {
+		on = place(known.from)
 	}
 	for _, e := range events {
 		x := place(e.At)
@@ -180,7 +201,7 @@ func servesAfter(kind string) (serves, known bool) {
 	}
 }
 
-// servedBefore reports whether a node served when the timeline starts.
+// servedBefore reports whether a node served at start, before the events.
 func servedBefore(n report.Node, events []report.Event, start time.Time) bool {
 	for _, e := range events {
 		if serves, known := servesAfter(e.Kind); known {

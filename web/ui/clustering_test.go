@@ -136,7 +136,7 @@ func TestTimelineFollowsEvents(t *testing.T) {
 	serving := report.Node{Name: "a", Stage: "serving", From: ago(90)}
 	f := func(n report.Node, want []band, events ...report.Event) {
 		t.Helper()
-		if diff := cmp.Diff(want, newLane("a", n, events, now).Bands); diff != "" {
+		if diff := cmp.Diff(want, newLane("a", n, events, span{ago(60), now}).Bands); diff != "" {
 			t.Error(diff)
 		}
 	}

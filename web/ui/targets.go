@@ -123,6 +123,14 @@ func (t targetRow) State() string {
 	return cmp.Or(t.Health, status.Unknown)
 }
 
+// Shared names those who scrape the target, if they are several.
+func (t targetRow) Shared() string {
+	if len(t.Owners) < 2 {
+		return ""
+	}
+	return enumerate(t.Owners)
+}
+
 // Scraped reports whether anything is known of a scrape.
 func (t targetRow) Scraped() bool { return !t.At.IsZero() }
 
