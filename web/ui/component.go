@@ -126,7 +126,7 @@ func showComponent(c pipeline.ComponentState, all []pipeline.ComponentState) com
 	p := componentPage{
 		ID: c.ID, LocalID: c.LocalID, Kind: c.Name, Module: c.ModuleID,
 		State: row.State, Message: row.Message, Since: row.Since,
-		API: "/api/v0/web/components/" + c.ID,
+		API: "/api/v0/web/components/" + c.ID, Debuggable: c.Data != "",
 	}
 	refer := func(local string) reference {
 		id := idIn(c.ModuleID, local)

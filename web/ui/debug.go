@@ -23,6 +23,7 @@ func (u *UI) debug(r *http.Request) (any, error) {
 		return nil, refuse(http.StatusNotFound, "There is no component %q.", r.PathValue("id"))
 	}
 	p := debugPage{ID: c.ID, Module: c.ModuleID, Stream: "/api/v0/web/debug/" + c.ID, Filter: r.FormValue("q")}
+	p.Supported, p.Enabled = c.Data != "", u.cfg.Pipeline.LiveShown()
 	sample, err := strconv.Atoi(cmp.Or(r.FormValue("sample"), "100"))
 	if err != nil {
 		sample = 100

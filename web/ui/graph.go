@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/divvy-collector/divvy/pipeline"
 	"github.com/divvy-collector/divvy/web/ui/human"
@@ -21,7 +23,9 @@ type graphPage struct {
 	Nodes   []graphNode
 	Edges   []graphEdge
 	Rows    []graphRow
-	Rates   bool // rates are known of some edges
+	Rates   bool          // rates are known of some edges
+	Window  time.Duration // over which they are taken
+	Windows []option
 }
 
 // A graphNode is a component as a box.
@@ -60,15 +64,27 @@ func (u *UI) graph(r *http.Request) (any, error) {
 	if module != "" && !slices.ContainsFunc(all, func(c pipeline.ComponentState) bool { return slices.Contains(c.ModuleIDs, module) }) {
 		return nil, refuse(http.StatusNotFound, "There is no module %q.", module)
 	}
-	return drawGraph(module, all, u.rate), nil
+	window := windowOf(r.FormValue("window"))
+	p := drawGraph(module, all, u.meter.rates(read(u.cfg.Now(), all), window))
+	p.Window = window
+	for _, seconds := range []int{1, 5, 15, 60} {
+		d := time.Duration(seconds) * time.Second
+		p.Windows = append(p.Windows, option{strconv.Itoa(seconds), human.Span(d), d == window})
+	}
+	return p, nil
 }
 
-// A rateOf returns samples or targets a second from one component to another, by
-// their IDs, or false if that is not counted.
-type rateOf func(from, to string) (perSecond float64, known bool)
+// windowOf reads a number of seconds over which rates are taken.
+func windowOf(text string) time.Duration {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return defaultWindow
+	}
+	return min(max(time.Duration(n)*time.Second, time.Second), longestWindow)
+}
 
-// drawGraph returns the page of a module.
-func drawGraph(module string, all []pipeline.ComponentState, rate rateOf) graphPage {
+// drawGraph returns the page of a module. rates are samples a second by ID.
+func drawGraph(module string, all []pipeline.ComponentState, rates map[string]float64) graphPage {
 	p := graphPage{Module: module, Parents: parents(module)}
 	inside := slices.DeleteFunc(slices.Clone(all), func(c pipeline.ComponentState) bool { return c.ModuleID != module })
 	slices.SortFunc(inside, func(a, b pipeline.ComponentState) int { return natural(a.ID, b.ID) })
@@ -89,7 +105,7 @@ func drawGraph(module string, all []pipeline.ComponentState, rate rateOf) graphP
 			}
 			f := flow{ID: inside[to].ID, Local: local}
 			e := graphEdge{Name: c.LocalID + " to " + local, Data: slices.Contains(c.ReferencesTo, local)}
-			if perSecond, known := rate(c.ID, f.ID); known {
+			if perSecond, known := rates[c.ID]; known && e.Data {
 				p.Rates = true
 				f.Rate, e.Rate, e.Idle = human.Rate(perSecond), human.Rate(perSecond), perSecond == 0
 			}
@@ -162,6 +178,3 @@ func parents(module string) []string {
 	}
 	return list
 }
-
-// rate returns how much flows from one component to another.
-func (u *UI) rate(from, to string) (float64, bool) { return 0, false }

@@ -43,6 +43,7 @@ type Fleet interface {
 type UI struct {
 	cfg   Config
 	files files
+	meter meter
 	mux   *http.ServeMux
 }
 

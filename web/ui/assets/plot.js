@@ -40,6 +40,10 @@ const formats = {
   },
 };
 
+// Steps of an axis of bytes: 1, 2, 4 and so on.
+const powers = Array.from({ length: 50 }, (_, i) => 2 ** i);
+const clock = uPlot.fmtDate("{HH}:{mm}:{ss}");
+
 function options(spec, width, height) {
   const show = formats[spec.unit] ?? thousands;
   const axis = { stroke: colour("canvas-axis"), grid: { stroke: colour("canvas-grid"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
@@ -47,14 +51,18 @@ function options(spec, width, height) {
     width,
     height,
     tzDate: (s) => uPlot.tzDate(new Date(s * 1000), "Etc/UTC"),
-    scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
+    scales: {
+      // Few figures stand at the right end of ten minutes.
+      x: { range: (_, from, to) => (to == null ? [0, 1] : [Math.min(from, to - 600), to]) },
+      y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] },
+    },
     cursor: { drag: { x: false, y: false }, points: { size: 6 }, sync: { key: location.pathname } },
     axes: [
       { ...axis, space: 60, values: "{HH}:{mm}", incrs: [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200] },
-      { ...axis, size: 62, values: (_, ticks) => ticks.map(show) },
+      { ...axis, size: 62, space: 40, incrs: spec.unit === "bytes" ? powers : undefined, values: (_, ticks) => ticks.map(show) },
     ],
     series: [
-      { label: "time", value: "{HH}:{mm}:{ss}" },
+      { label: "at", value: (u, v) => (v == null ? "now" : clock(uPlot.tzDate(new Date(v * 1000), "Etc/UTC"))) },
       ...spec.curves.map((c, i) => {
         const stroke = colour(c.tone && c.tone !== "dim" ? c.tone : c.tone || `curve${(i % 4) + 1}`);
         return {
@@ -63,7 +71,11 @@ function options(spec, width, height) {
           width: c.points ? 0 : 1.5,
           points: c.points ? { show: true, size: 6, fill: stroke } : { show: c.values.length < 3 },
           paths: c.points ? () => null : undefined,
-          value: (_, v) => (v == null ? "–" : show(v)),
+          // Without a pointer on the plot the legend says the latest figure.
+          value: (u, v, series, at) => {
+            const shown = at == null ? u.data[series].at(-1) : v;
+            return shown == null ? "–" : show(shown);
+          },
         };
       }),
     ],
