@@ -311,9 +311,10 @@ func happening(kind string) string {
 	return kind
 }
 
-// same reports whether two events of one kind about one node are the same.
+// same reports whether two events of one kind about one node are the same. Each
+// node dates a death by the last proof of life that it had itself.
 func (e *Event) same(other *Event) bool {
-	if !e.Date.IsZero() || !other.Date.IsZero() {
+	if e.Kind != eventDied && (!e.Date.IsZero() || !other.Date.IsZero()) {
 		return e.Date.Equal(other.Date)
 	}
 	return e.Seen != other.Seen && e.At.Sub(other.At).Abs() < sameTime

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/divvy-collector/divvy/fleet/report"
+	"github.com/divvy-collector/divvy/fleet/report/words"
 )
 
 // newCoverage returns divvy fleet coverage.
@@ -33,10 +34,14 @@ func newCoverage(s *session) *cobra.Command {
 	}
 }
 
+// uncovered reports whether some target of a component does not have exactly one
+// owner.
+func uncovered(c report.Coverage) bool { return c.Unowned > 0 || c.Multiple > 0 }
+
 // broken reports whether some target of a component does not have exactly one
-// owner, or may not.
+// owner, or will not with the next change.
 func broken(c report.Coverage) bool {
-	return c.Unowned > 0 || c.Multiple > 0 || len(c.Disagree) > 0 || len(c.Faults) > 0
+	return uncovered(c) || len(c.Disagree) > 0 || len(c.Faults) > 0
 }
 
 // showCoverage shows the coverage of each component and its faults.
@@ -44,8 +49,10 @@ func showCoverage(p paper, a answer, f report.Fleet) (well bool) {
 	p.warnSilent(f.Silent)
 	faulty := slices.ContainsFunc(f.Coverage, broken)
 	switch {
-	case faulty:
+	case slices.ContainsFunc(f.Coverage, uncovered):
 		p.say(bad, "not every target has exactly one owner")
+	case faulty:
+		p.say(bad, "each target has one owner, but by chance: nodes do not know the same targets")
 	case len(f.Silent) == 0:
 		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f.Coverage))
 	}
@@ -90,11 +97,7 @@ func (p paper) faults(c report.Coverage) {
 	}
 	p.line("\n%s:", c.Component)
 	for _, f := range c.Faults {
-		owners := list(f.Owners)
-		if owners == "" {
-			owners = "nobody"
-		}
-		p.line("  %s  is scraped by %s", f.URL, owners)
+		p.line("  %s is scraped by %s", f.URL, words.List(f.Owners))
 		if f.Text != "" {
 			p.line("      %s", f.Text)
 		}

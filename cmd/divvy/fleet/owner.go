@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/divvy-collector/divvy/fleet/report"
+	"github.com/divvy-collector/divvy/fleet/report/words"
 	"github.com/divvy-collector/divvy/web/ui/human"
 )
 
@@ -110,7 +110,7 @@ func (p paper) headline(pl report.Placement, rivals []string) (well bool) {
 	case pl.Owner == "":
 		p.say(bad, "%s is scraped by nobody", pl.URL)
 	case len(rivals) > 1:
-		p.say(bad, "%s is scraped by %s", pl.URL, list(rivals))
+		p.say(bad, "%s is scraped by %s", pl.URL, words.List(rivals))
 	default:
 		p.say(good, "%s is scraped by %s", pl.URL, pl.Owner)
 		return true
@@ -129,7 +129,7 @@ func (p paper) placement(now time.Time, pl report.Placement) {
 	row("component", pl.Component)
 	row("owner", ownership(now, pl))
 	row("why", pl.Why)
-	row("known on", cmp.Or(list(pl.Known), "no node"))
+	row("known on", words.List(pl.Known))
 	if !pl.Next.IsZero() {
 		row("next slot", fmt.Sprintf("%s, %s, every %s", human.Stamp(pl.Next), ago(now, pl.Next), span(pl.Interval)))
 	}

@@ -148,7 +148,24 @@ func (pl *play) askTargets(ctx context.Context) ([]simulate.Target, error) {
 	if len(targets) == 0 {
 		return nil, errors.New("the running fleet shares no targets out; give --targets")
 	}
+	fillSamples(targets)
 	return targets, nil
+}
+
+// fillSamples takes targets that gave no samples for ones like the mean of the
+// others: they were not scraped yet, or are down and come back.
+func fillSamples(targets []simulate.Target) {
+	var sum, known float64
+	for _, t := range targets {
+		if t.Samples > 0 {
+			sum, known = sum+t.Samples, known+1
+		}
+	}
+	for i := range targets {
+		if t := &targets[i]; t.Samples == 0 && known > 0 {
+			t.Samples = sum / known
+		}
+	}
 }
 
 // show shows what came of it.

@@ -74,15 +74,6 @@ func dash(text string) string {
 // short returns the beginning of a hash, enough to tell a handful of them apart.
 func short(hash string) string { return hash[:min(len(hash), 8)] }
 
-// list joins names as in a sentence: a, b and c.
-func list(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
-}
-
 // warnSilent says who gave no answer, so that nobody takes the rest for all.
 func (p paper) warnSilent(silent []report.Silent) {
 	for _, s := range silent {
