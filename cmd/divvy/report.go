@@ -29,6 +29,7 @@ func (c *Collector) newReporter() *report.Reporter {
 		Describe:   c.describe,
 		ConfigHash: c.configHash,
 		Targets:    c.targets,
+		Census:     c.census,
 		Scrapes:    c.scrapes,
 		Discovered: c.discovered,
 		Explain:    c.explain,
@@ -179,6 +180,17 @@ func (c *Collector) targets() []status.Target {
 		for i := range list[from:] {
 			list[from+i].Component = id
 		}
+	}
+	return list
+}
+
+// census returns which targets the components have, in short.
+func (c *Collector) census() []status.Census {
+	var list []status.Census
+	for id, s := range pipeline.Powers[component.Scraper](c.pipeline) {
+		census := s.Census()
+		census.Component = id
+		list = append(list, census)
 	}
 	return list
 }

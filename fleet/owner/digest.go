@@ -43,3 +43,18 @@ func appendInstant(b []byte, date, t time.Time) []byte {
 
 // Quorum returns what WithQuorum was given.
 func (v View) Quorum() Quorum { return v.quorum }
+
+// A SetDigest sums up a set of keys, which may come in any order. Equal sets have
+// equal digests; of two others one in 2^64 have. The zero SetDigest is that of no
+// key.
+type SetDigest uint64
+
+// Add returns the digest of the set with one more key.
+func (d SetDigest) Add(key Key) SetDigest {
+	// Sums of keys would be equal for sets that differ by what they have too
+	// many of; those of scattered keys are not.
+	x := uint64(key) + 0x9E3779B97F4A7C15
+	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
+	x = (x ^ x>>27) * 0x94D049BB133111EB
+	return d + SetDigest(x^x>>31)
+}

@@ -29,3 +29,22 @@ func TestDigestsDifferWhereOwnersDo(t *testing.T) {
 	f(false, both.WithQuorum(patient), NewView(Member{Name: "a"}, Member{Name: "b"}, Member{Name: "c", Until: before}).WithQuorum(patient))
 	f(false, both.WithQuorum(Quorum{Size: 2}), both.WithQuorum(Quorum{Size: 2, Patience: time.Minute}))
 }
+
+func TestSetDigestsDoNotDependOnTheOrder(t *testing.T) {
+	sum := func(keys ...Key) (d SetDigest) {
+		for _, k := range keys {
+			d = d.Add(k)
+		}
+		return d
+	}
+	if sum(1, 2, 3) != sum(3, 1, 2) {
+		t.Error("the order counts")
+	}
+	seen := map[SetDigest][]Key{}
+	for _, keys := range [][]Key{{}, {0}, {1}, {3}, {0, 1}, {0, 3}, {1, 2}, {0, 1, 2}, {1, 2, 3}, {0, 1, 2, 3}, {1 << 63}, {1<<63 + 1, ^Key(0)}} {
+		if other, ok := seen[sum(keys...)]; ok {
+			t.Errorf("%v and %v have one digest", keys, other)
+		}
+		seen[sum(keys...)] = keys
+	}
+}

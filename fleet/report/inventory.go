@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
@@ -63,18 +61,15 @@ func takeInventory(targets []status.Target) inventory {
 // newSet returns the set of targets, all of one component, sorted.
 func newSet(targets []status.Target) set {
 	s := set{component: targets[0].Component, clustered: targets[0].Clustered, targets: targets}
-	var sum xxhash.Digest
-	sum.Reset()
-	var b [8]byte
+	var sum owner.SetDigest
 	for i := range targets {
 		t := &targets[i]
-		binary.BigEndian.PutUint64(b[:], uint64(t.Key))
-		sum.Write(b[:])
+		sum = sum.Add(t.Key)
 		if s.interval == 0 || t.Interval < s.interval {
 			s.interval = t.Interval
 		}
 	}
-	s.hash = sum.Sum64()
+	s.hash = uint64(sum)
 	return s
 }
 
@@ -83,6 +78,14 @@ func (s *set) digest() Digest {
 	return Digest{
 		Component: s.component, Count: len(s.targets), Hash: hash(s.hash), Clustered: s.clustered,
 		Interval: s.interval, Changed: s.changed,
+	}
+}
+
+// digestOf returns a census in a few bytes.
+func digestOf(c status.Census) Digest {
+	return Digest{
+		Component: c.Component, Count: c.Count, Hash: hash(uint64(c.Digest)), Clustered: c.Clustered,
+		Interval: c.Interval, Changed: c.Changed,
 	}
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	Describe   func() Node   // this node; Targets and Events are filled in by the Reporter
 	ConfigHash func() string // of the configuration that runs
 	Targets    func() []status.Target
+	Census     func() []status.Census // of the components that have targets; nil: made of Targets
 	Scrapes    func(component string, key owner.Key) []status.Scrape
 	Discovered func(component string, key owner.Key) (telemetry.Labels, bool)
 	Explain    func(wanted func(before, after telemetry.Labels) bool) []status.Relabelling

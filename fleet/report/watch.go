@@ -14,12 +14,13 @@ import (
 )
 
 const (
-	// Nodes compare what they know this often: half the shortest interval of
-	// the targets, within these bounds, and no more than a number of times per
-	// second in all.
+	// Nodes compare what they know this often: a quarter of the shortest
+	// interval of the targets, within these bounds, and no more than a number
+	// of times per second in all.
 	minWatch   = time.Second
 	maxWatch   = 5 * time.Second
 	maxPerNode = 50 * time.Millisecond
+	minAgain   = 100 * time.Millisecond
 
 	// minDisagreement is how long nodes may disagree at least before that is
 	// held against them: one may have heard of a change and the other not yet.
@@ -35,7 +36,16 @@ type brief struct {
 
 // brief returns this node's.
 func (r *Reporter) brief() brief {
-	b := brief{Digests: r.inventory().digests(), View: hash(r.cfg.View.Load().Digest(r.cfg.Now()))}
+	b := brief{View: hash(r.cfg.View.Load().Digest(r.cfg.Now()))}
+	if r.cfg.Census == nil {
+		b.Digests = r.inventory().digests()
+	} else {
+		for _, c := range r.cfg.Census() {
+			if c.Count > 0 {
+				b.Digests = append(b.Digests, digestOf(c))
+			}
+		}
+	}
 	if r.cfg.ConfigHash != nil {
 		b.Config = r.cfg.ConfigHash()
 	}
@@ -120,7 +130,7 @@ func (r *Reporter) follow(view owner.View) (date time.Time) {
 
 // look compares the briefs of all nodes once. It returns what is found, and
 // after how long to look again.
-func (r *Reporter) look(ctx context.Context, w *watch) (found findings, again time.Duration) {
+func (r *Reporter) look(ctx context.Context, w *watch) (found findings, next time.Duration) {
 	heard := ask(ctx, r, request{Want: wantBrief}, r.brief)
 	now, view := r.cfg.Now(), r.cfg.View.Load()
 	found = findings{at: now, coverage: []Coverage{}}
@@ -136,21 +146,19 @@ func (r *Reporter) look(ctx context.Context, w *watch) (found findings, again ti
 			delete(w.components, id)
 		}
 	}
-	again = maxWatch
+	again, soon := maxWatch, maxWatch
 	for _, id := range slices.Sorted(maps.Keys(claims)) {
 		c := claims[id]
-		again = min(again, max(c.interval/2, minWatch))
+		again = min(again, max(c.interval/4, minWatch))
 		covered, next := r.cover(ctx, w, c, now)
 		found.coverage = append(found.coverage, covered)
 		if next > 0 {
-			again = min(again, next)
+			soon = min(soon, next)
 		}
 	}
 	w.last = now
-	if n := time.Duration(len(heard.said)); again < n*maxPerNode {
-		again = n * maxPerNode
-	}
-	return found, untilNext(r.cfg.Now(), max(again, minWatch))
+	again = max(again, time.Duration(len(heard.said))*maxPerNode)
+	return found, min(untilNext(r.cfg.Now(), again), max(soon, minAgain))
 }
 
 // untilNext returns how long it is to the next multiple of every. Nodes that
@@ -324,8 +332,11 @@ func nobody(view owner.View, now time.Time) (since time.Time, none bool) {
 // take takes a judgement in.
 func (d *dispute) take(j coverage.Judgement, signature string, now time.Time) {
 	since := now
-	if d.compared.IsZero() {
+	if half := now.Add(-d.interval / 2); d.compared.IsZero() {
 		since = d.since
+		if since.Before(half) {
+			since = half // what is there now may not have been all the time
+		}
 	}
 	standing := make(map[string]*standing, len(j.Places))
 	for i := range j.Places {

@@ -38,6 +38,7 @@ type Pool struct {
 	order    []owner.Key           // of those that are not gone
 	byLabels map[uint64][]*target  // those by the hash of their labels; nil: not made yet
 	tooMany  error                 // why nothing is scraped: there are more targets than allowed
+	census   census                // of order
 }
 
 // New returns a pool without targets and with a sink that drops everything.
@@ -165,6 +166,7 @@ func (p *Pool) syncLocked() []*target {
 	forgotten := p.removeLocked(start)
 	p.limitLocked()
 	p.scheduleLocked()
+	p.countLocked(start)
 	m, job := p.set.metrics, p.set.cfg.JobName
 	m.syncFailed.WithLabelValues(job).Add(float64(failed))
 	m.syncs.WithLabelValues(job).Inc()

@@ -14,6 +14,10 @@ type (
 	Scraper interface {
 		Targets() []status.Target
 
+		// Census returns which ones they are, in short. It is asked for every
+		// few seconds.
+		Census() status.Census
+
 		// Scrapes returns the recent scrapes of a target by this node, the
 		// oldest first; none if the key is not known. Of those that failed the
 		// last one has its error; the others have one that says just that.

@@ -40,6 +40,17 @@ type Target struct {
 	Scrape
 }
 
+// A Census is which targets a component has, in short: those of two nodes are
+// the same if their digests are.
+type Census struct {
+	Component string
+	Clustered bool
+	Count     int
+	Digest    owner.SetDigest // of the keys
+	Interval  time.Duration   // the shortest of the targets'
+	Changed   time.Time       // when the digest changed last
+}
+
 // A Scrape is how one scrape of a target went.
 type Scrape struct {
 	Slot     time.Time     `json:"slot,omitzero"` // when it was due
