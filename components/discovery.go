@@ -28,12 +28,14 @@ type finder[A any] struct {
 // newFinder returns the build function of a discovery kind.
 func newFinder[A any](source func(A) sd.Config) func(component.Env, A) (component.Instance[A], error) {
 	return func(env component.Env, a A) (component.Instance[A], error) {
+		show := showTargets(env)
 		p, err := discovery.New(discovery.Config{
 			Source:   source(a),
 			Name:     env.ID,
 			Log:      env.Log,
 			Registry: env.Registry,
 			Publish: func(list []telemetry.Target) {
+				show(list)
 				env.Export(targetsExport{Targets: args.FromTargets(list)})
 			},
 		})

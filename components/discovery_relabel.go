@@ -35,7 +35,9 @@ type discoveryRelabel struct {
 // newDiscoveryRelabel exports at once.
 func newDiscoveryRelabel(env component.Env, a targetRules) (component.Instance[targetRules], error) {
 	d := &discoveryRelabel{env: env}
-	return d, d.Update(a)
+	err := d.Update(a)
+	env.Live.Greet(func(say func(string)) { d.say(func(line func() string) { say(line()) }) })
+	return d, err
 }
 
 // Run has nothing to do.
@@ -57,8 +59,27 @@ func (d *discoveryRelabel) Update(a targetRules) error {
 		}
 	}
 	d.args.Store(&a)
+	d.env.Flow.Add(len(kept))
+	if d.env.Live.Watched() {
+		d.say(d.env.Live.Say)
+	}
 	d.env.Export(targetRulesExport{Output: kept, Rules: a.Rules})
 	return nil
+}
+
+// say says what becomes of each target.
+func (d *discoveryRelabel) say(say func(line func() string)) {
+	a := d.args.Load()
+	w := newWay(a.Rules)
+	for _, t := range a.Targets {
+		say(func() string {
+			before, after := status.HideLabels(t.Target).String(), "dropped"
+			if end := w.end(t.Target); !end.IsEmpty() {
+				after = status.HideLabels(end).String()
+			}
+			return before + " => " + after
+		})
+	}
 }
 
 // Explain returns the ways of targets through the rules: see

@@ -103,6 +103,8 @@ func (r *receiveHTTP) config(a receiveArguments) receive.Config {
 		Typed:    a.TypeAndUnit,
 		Log:      r.env.Log,
 		Registry: r.env.Registry,
+		Live:     r.env.Live,
+		Flow:     r.env.Flow,
 	}
 }
 

@@ -58,7 +58,9 @@ type prometheusRelabel struct {
 func newPrometheusRelabel(env component.Env, a relabelArguments) (component.Instance[relabelArguments], error) {
 	sinks := args.Sinks(a.ForwardTo)
 	c := &prometheusRelabel{env: env, forwardTo: sinks, next: telemetry.Fanout(sinks)}
-	c.rules = relabel.New(relabel.Config{Rules: args.Rules(a.Rules), Next: c.next, Registry: env.Registry})
+	c.rules = relabel.New(relabel.Config{
+		Rules: args.Rules(a.Rules), Next: c.next, Registry: env.Registry, Live: env.Live, Flow: env.Flow,
+	})
 	c.export(a)
 	return c, nil
 }

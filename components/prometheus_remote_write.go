@@ -212,6 +212,8 @@ func (a *remoteWriteArguments) config(env component.Env) remote.Config {
 		Registry:       env.Registry,
 		Drain:          env.Drain,
 		Dial:           env.Dial,
+		Live:           env.Live,
+		Flow:           env.Flow,
 	}
 	for _, e := range a.Endpoints {
 		c.Endpoints = append(c.Endpoints, e.endpoint(a.WAL.MaxBytes))

@@ -196,6 +196,7 @@ func (a *scrapeArgs) config(env component.Env) scrape.Config {
 		},
 		FailureLog: a.ScrapeFailureLogFile,
 		Self:       env.Self, View: env.View, Log: env.Log, Registry: env.Registry, Dial: env.Dial, Tell: env.Tell,
+		Live: env.Live, Flow: env.Flow,
 	}
 	if c.JobName == "" {
 		c.JobName = env.ID

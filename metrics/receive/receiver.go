@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // Path is where senders expect a Receiver.
@@ -36,6 +37,8 @@ type Config struct {
 
 	Log      *slog.Logger
 	Registry prometheus.Registerer // read by New only
+	Live     *live.Feed            // told of the samples; may be nil
+	Flow     *live.Flow            // how many there are; may be nil
 
 	MaxBodyBytes    int           // of a body as it is sent; 0: 16 MiB
 	MaxDecodedBytes int           // of a body once decompressed; 0: 32 MiB
@@ -217,6 +220,10 @@ func (r *Receiver) tryStoreLane(s *state, lane int, list []series, members []int
 	err := sink.Append(&b)
 	r.metrics.latency.Observe(time.Since(now).Seconds())
 	s.cache.unpin(lane, pinned)
+	if err == nil {
+		s.conf.Flow.Add(len(b.Samples) + len(b.Histograms))
+		s.show(list, members)
+	}
 	return n, err
 }
 

@@ -12,6 +12,10 @@
 // Handles that they still hold then belong to the sink that gave them: they
 // are released there, and their staleness markers go there.
 //
+// Nor does anything here know the labels of a sample. When somebody watches, the
+// epoch changes once more, and the display learns the series as they are
+// resolved again.
+//
 // Invariant: every hold that Resolve took in a sink is given back to that sink.
 package relabel
 
@@ -29,6 +33,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // Config says what is done to series and where they go then.
@@ -36,12 +41,19 @@ type Config struct {
 	Rules    []*relabel.Config     // applied in order; valid
 	Next     telemetry.Sink        // nil: every series is dropped
 	Registry prometheus.Registerer // nil: no metrics; Update ignores it
+
+	// Live is told of the series that pass, Flow how many samples do. Both may
+	// be nil; Update ignores them.
+	Live *live.Feed
+	Flow *live.Flow
 }
 
 // Rules is a telemetry.Sink. Any number of goroutines may use it at the same
 // time.
 type Rules struct {
 	metrics *metrics
+	flow    *live.Flow
+	display display
 
 	mu     sync.RWMutex
 	rules  []*relabel.Config
@@ -59,7 +71,10 @@ type owner struct {
 
 // New returns the sink that cfg describes.
 func New(cfg Config) *Rules {
-	r := &Rules{owners: map[telemetry.SinkID]*owner{}, epoch: telemetry.NextEpoch()}
+	r := &Rules{
+		owners: map[telemetry.SinkID]*owner{}, epoch: telemetry.NextEpoch(),
+		flow: cfg.Flow, display: display{feed: cfg.Live},
+	}
 	r.rules, r.next = cfg.Rules, next(cfg)
 	r.metrics = newMetrics(r)
 	r.metrics.register(cfg.Registry)
@@ -102,27 +117,30 @@ func (r *Rules) Resolve(lset telemetry.Labels, md *telemetry.Metadata) telemetry
 	rules, next := r.rules, r.next
 	r.mu.RUnlock()
 	r.metrics.misses.Inc()
+	before := lset
 	if len(rules) > 0 {
 		b := labels.NewBuilder(lset)
 		if !relabel.ProcessBuilder(b, rules...) {
-			return r.dropped()
+			return r.dropped(before)
 		}
 		lset = b.Labels()
 	}
 	if lset.IsEmpty() {
-		return r.dropped()
+		return r.dropped(before)
 	}
 	h := next.Resolve(lset, md)
 	if h == telemetry.Dropped {
-		return r.dropped()
+		return r.dropped(before)
 	}
 	r.hold(h, next)
+	r.display.learn(h, before, lset)
 	return h
 }
 
 // dropped counts a series that ends here.
-func (r *Rules) dropped() telemetry.Handle {
+func (r *Rules) dropped(before telemetry.Labels) telemetry.Handle {
 	r.metrics.processed.Inc()
+	r.display.drop(before)
 	return telemetry.Dropped
 }
 
@@ -150,6 +168,9 @@ func (r *Rules) Epoch() telemetry.Epoch {
 // Append passes b on.
 func (r *Rules) Append(b *telemetry.Batch) error {
 	start := time.Now()
+	if r.display.begins() {
+		r.begin()
+	}
 	r.mu.RLock()
 	epoch, next := r.epoch, r.next
 	foreign := r.foreignLocked(next)
@@ -171,9 +192,19 @@ func (r *Rules) Append(b *telemetry.Batch) error {
 		_ = sink.Append(&part)
 	}
 	if err == nil {
-		r.metrics.appended(len(b.Samples)+len(b.Histograms), time.Since(start))
+		n := len(b.Samples) + len(b.Histograms)
+		r.metrics.appended(n, time.Since(start))
+		r.flow.Add(n)
+		r.display.show(b)
 	}
 	return err
+}
+
+// begin has every series resolved again, so that the display learns them.
+func (r *Rules) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.epoch = telemetry.NextEpoch()
 }
 
 // foreignLocked returns the former next sinks whose handles are still held.

@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/prometheus/storage/remote/googleiam"
 	"github.com/prometheus/sigv4"
 
+	"github.com/divvy-collector/divvy/telemetry/live"
 	"github.com/divvy-collector/divvy/vfs"
 )
 
@@ -43,6 +44,8 @@ type Config struct {
 	Log      *slog.Logger          // nil: silence
 	Registry prometheus.Registerer // nil: no metrics
 	Drain    time.Duration         // how long Run delivers what is left after its ctx is done
+	Live     *live.Feed            // told of the samples as they are written; may be nil
+	Flow     *live.Flow            // how many there are; may be nil
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 

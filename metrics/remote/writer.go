@@ -223,7 +223,12 @@ func (w *Writer) Append(b *telemetry.Batch) error {
 	if !taken {
 		return errors.Join(errs...)
 	}
-	w.metrics.appended.Add(float64(len(b.Samples) + len(b.Histograms)))
+	n := len(b.Samples) + len(b.Histograms)
+	w.metrics.appended.Add(float64(n))
+	w.cfg.Flow.Add(n)
+	if w.cfg.Live.Watched() {
+		w.showLocked(st, b)
+	}
 	w.metrics.exemplars.Add(float64(len(b.Exemplars)))
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // Config says how the targets of a Pool are scraped. Targets may override
@@ -56,6 +57,11 @@ type Config struct {
 	View     *cell.Cell[owner.View] // who serves which slot
 	Log      *slog.Logger           // nil discards
 	Registry prometheus.Registerer  // nil: metrics are kept but not shown
+
+	// Live is told of the scrapes and their samples, Flow how many there are.
+	// Both may be nil.
+	Live *live.Feed
+	Flow *live.Flow
 
 	// Dial connects to targets; nil is a plain net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

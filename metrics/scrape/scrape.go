@@ -139,6 +139,7 @@ func (w *walk) process(ctx context.Context, j *job, pg page, start time.Time) re
 		if appendErr == nil {
 			w.commit(r.ended)
 			r.kept = true
+			w.show(body, pg.contentType, r)
 			return r
 		}
 		w.restart()
@@ -212,7 +213,9 @@ func (w *walk) append() error {
 	m := w.set.metrics
 	m.latency.Observe(time.Since(start).Seconds())
 	if err == nil {
-		m.forwarded.Add(float64(len(w.batch.Samples) + len(w.batch.Histograms)))
+		n := len(w.batch.Samples) + len(w.batch.Histograms)
+		m.forwarded.Add(float64(n))
+		w.set.cfg.Flow.Add(n)
 	}
 	return err
 }

@@ -213,6 +213,19 @@ func (t *Table) LineLocked(n, variant int) (Line, bool) {
 	return Line{table: t, pairs: pairs, family: t.entries[n].family}, true
 }
 
+// LabelsLocked returns the labels of a line. The table is locked for reading.
+func (l Line) LabelsLocked() telemetry.Labels {
+	b := labels.NewScratchBuilder(16)
+	for list := l.pairs; len(list) > 0; {
+		p, n := binary.Uvarint(list)
+		list = list[n:]
+		name, value := l.table.pairs.label(pair(p))
+		b.Add(string(name), string(value))
+	}
+	b.Sort()
+	return b.Labels()
+}
+
 // Families returns the metadata of the series, one for each family, by name.
 func (t *Table) Families() []telemetry.Metadata {
 	t.mu.RLock()
