@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 PACKAGES = $(shell $(GO) list ./... | grep -v /e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test race e2e mixin fuzz bench update hooks fmt cover clean examples
+.PHONY: help build demo check test race e2e ui mixin fuzz bench update hooks fmt cover clean examples
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -41,9 +41,13 @@ test: ## everything: check, race detector, fuzz corpora and a minute of fuzzing,
 	$(MAKE) fuzz T=5s
 	$(MAKE) mixin
 	$(MAKE) e2e
+	$(MAKE) ui
 
 e2e: build ## the built binary, driven from outside
 	$(GO) test -count=1 -timeout 30m -v ./e2e | grep -E '^(=== RUN|\s*--- |PASS|FAIL|ok|panic)|_test.go' ; exit $${PIPESTATUS[0]}
+
+ui: build ## the pages of real nodes in Chromium; pictures in e2e/ui/screenshots
+	cd e2e/ui && $(GO) vet ./... && $(GO) test -count=1 -timeout 10m -v ./... -binary=../../divvy | grep -vE '^=== (RUN|PAUSE|CONT)' ; exit $${PIPESTATUS[0]}
 
 PROMTOOL = bench/.cache/promtool
 MIXIN    = deploy/mixin

@@ -10,5 +10,8 @@
 //	go test ./... -binary=./divvy  takes this one
 //	go test ./... -shots=DIR       keeps the pictures of all pages there
 //
+// What an open page shows of a node that dies, of targets that nobody or several
+// scrape, and how long pages of a large fleet take, has a test of its own.
+//
 // The tests are skipped, and say so, where there is no Chromium.
 package ui

@@ -30,10 +30,12 @@ var routes = []route{
 // All pages of a cluster load without a complaint, can be used by everybody, fit
 // into a phone, and hold no secret.
 func TestEachPageLoadsForEverybody(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 60)
 	w.start("a", "b", "c")
 	for _, l := range looks {
 		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
 			for _, r := range routes {
 				t.Run(r.name, func(t *testing.T) {
 					p := openTab(t, l)

@@ -26,7 +26,7 @@ import (
 var axe string
 
 // patience is how long a page may take to show what is waited for.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // A look is how a page is shown.
 type look struct {
@@ -63,18 +63,23 @@ func openTab(t *testing.T, l look) *tab {
 		cancel()
 	})
 	chromedp.ListenTarget(ctx, p.hear)
-	// The tab lives as long as the context of its first action.
-	if err := chromedp.Run(ctx); err != nil {
-		t.Fatal(err)
+	// The tab lives as long as the context in which something is first done.
+	if err := chromedp.Run(ctx, log.Enable(), network.Enable(), emulation.SetFocusEmulationEnabled(true)); err != nil {
+		t.Fatalf("open a tab: %s", err)
 	}
+	p.look(l)
+	return p
+}
+
+// look shows what is open, and what comes, in another way.
+func (p *tab) look(l look) {
+	p.t.Helper()
 	scheme := "light"
 	if l.dark {
 		scheme = "dark"
 	}
-	p.do(log.Enable(), network.Enable(),
-		emulation.SetDeviceMetricsOverride(l.width, l.height, 1, l.width < 500),
+	p.do(emulation.SetDeviceMetricsOverride(l.width, l.height, 1, l.width < 500),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
-	return p
 }
 
 // hear notes what the page complains of.
