@@ -45,15 +45,17 @@ func (s *session) completeKnown(cmd *cobra.Command, flag string, known func(repo
 	})
 }
 
+// register completes a flag by f.
 func register(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic("BUG: " + err.Error())
 	}
 }
 
-// nameOf and componentsOf are what there is to complete of a node.
+// nameOf returns the values of --owner that a node adds.
 func nameOf(n report.Node) []string { return []string{n.Name} }
 
+// componentsOf returns the values of --component that a node adds.
 func componentsOf(n report.Node) []string {
 	var ids []string
 	for _, d := range n.Targets {

@@ -99,6 +99,7 @@ func within(since time.Duration) string {
 	return " in the last " + span(since)
 }
 
+// eventColumns are those of eventRow.
 func eventColumns() []column {
 	return []column{
 		{title: "TIME"}, {title: "AGO"}, {title: "NODE", least: 8}, {title: "EVENT"}, {title: "MOVED", right: true}, {title: "", least: 20},

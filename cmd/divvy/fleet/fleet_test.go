@@ -110,6 +110,16 @@ func FuzzAnswerIsShownOrRefused(f *testing.F) {
 	})
 }
 
+// Whoever asks for help gets an example.
+func TestEachCommandHasAnExample(t *testing.T) {
+	root := New(Config{Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
+	for _, cmd := range append(root.Commands(), root) {
+		if !strings.HasPrefix(cmd.Example, "  divvy fleet ") || cmd.Long == "" {
+			t.Errorf("%s: help is %q, example %q", cmd.CommandPath(), cmd.Long, cmd.Example)
+		}
+	}
+}
+
 // A shell is one session.
 type shell struct {
 	t      *testing.T

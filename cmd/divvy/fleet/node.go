@@ -40,6 +40,8 @@ type node struct {
 	Timeout         time.Duration
 }
 
+// flags binds n to fs. There is none for a password: all users of a machine see
+// the arguments of its processes.
 func (n *node) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&n.Addr, "addr", n.Addr, "`host:port` or URL of the node to ask; without it DIVVY_ADDR of the environment counts, or "+defaultAddr)
 	fs.StringVar(&n.Username, "username", n.Username, "`name` for a node that demands one")
@@ -91,7 +93,8 @@ func (n *node) ask(ctx context.Context, q question, v any) (answer, error) {
 	return a, nil
 }
 
-// parseAddr returns the URL that an address means.
+// parseAddr returns the URL that an address means. Without a scheme it is that of
+// a node as divvy run listens: plain HTTP, and the usual port unless there is one.
 func parseAddr(addr string) (*url.URL, error) {
 	text := addr
 	if !strings.Contains(text, "://") {
@@ -145,11 +148,12 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("it answers %s: %s", statusText(r.status), r.text)
 }
 
+// statusText returns a status as people know it, such as 404 Not Found.
 func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
 
-// get asks one question.
+// get asks one question. What is no answer is a *refusal.
 func get(ctx context.Context, client *http.Client, base *url.URL, q question) (answer, error) {
 	u := *base
 	u.Path += "/api/v0/fleet/" + q.path

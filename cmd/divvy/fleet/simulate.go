@@ -13,21 +13,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/divvy-collector/divvy/fleet/report"
+	"github.com/divvy-collector/divvy/fleet/report/words"
 	"github.com/divvy-collector/divvy/fleet/simulate"
 )
 
 // maxTable is the greatest number of nodes that are shown one by one.
 const maxTable = 16
 
-// A play is what divvy fleet simulate plays. What is empty is asked of the
-// running fleet.
+// A play is what divvy fleet simulate plays. Nodes or targets that are empty are
+// asked of the running fleet.
 type play struct {
 	*session
-	nodes    string
-	targets  string // a number, or the name of a file
-	interval time.Duration
-	series   int
-	events   string
+	nodes    string        // a number, or names
+	targets  string        // a number, or the name of a file
+	interval time.Duration // of targets that do not say
+	series   int           // samples in a scrape of a target that does not say; 0: not known
+	events   string        // see simulate.ParseEvents
 }
 
 // newSimulate returns divvy fleet simulate.
@@ -112,7 +113,8 @@ func (pl *play) readTargets() ([]simulate.Target, error) {
 	return list, nil
 }
 
-// askNodes returns the nodes of the running fleet that take part.
+// askNodes returns the nodes of the running fleet that take part. Who is silent
+// may take part or not, so what would be played then is not the fleet.
 func (pl *play) askNodes(ctx context.Context) ([]simulate.Node, error) {
 	var f report.Fleet
 	if _, err := pl.node.ask(ctx, question{path: "status"}, &f); err != nil {
@@ -133,7 +135,8 @@ func (pl *play) askNodes(ctx context.Context) ([]simulate.Node, error) {
 	return nodes, nil
 }
 
-// askTargets returns the targets that the running fleet shares out.
+// askTargets returns the targets that the running fleet shares out. Those of
+// components without clustering stay where they are, whoever comes or goes.
 func (pl *play) askTargets(ctx context.Context) ([]simulate.Target, error) {
 	var page report.Page
 	if _, err := pl.node.ask(ctx, question{"targets", params(report.Query{})}, &page); err != nil {
@@ -227,13 +230,11 @@ func movement(s simulate.Step) string {
 		parts = append(parts, fmt.Sprintf("%s %s→%s", number(m.Targets), orNobody(m.From), orNobody(m.To)))
 	}
 	share := 100 * float64(s.Moved) / float64(s.After.Targets)
-	verb := "move"
-	if s.Moved == 1 {
-		verb = "moves"
-	}
+	verb := words.Verb(s.Moved, "moves", "move")
 	return fmt.Sprintf("%s (%.1f %%) %s: %s", count(s.Moved, "target"), share, verb, strings.Join(parts, ", "))
 }
 
+// orNobody returns the name of an owner, or what to call none.
 func orNobody(name string) string {
 	if name == "" {
 		return "nobody"
@@ -250,7 +251,16 @@ func (p paper) slots(s simulate.Step) {
 	p.say(bad, "  slots: at most %s late, %s missed, %s doubled", number(s.Late), number(s.Missed), number(s.Doubled))
 }
 
-// division shows how the work is shared out.
+// average returns a mean, with a decimal where that still says something.
+func average(mean float64) string {
+	if mean < 100 {
+		return fmt.Sprintf("%.1f", mean)
+	}
+	return number(int(mean + 0.5))
+}
+
+// division shows how the work is shared out: in numbers, and node by node if
+// there are not too many.
 func (p paper) division(d simulate.Division) {
 	if d.Unowned > 0 {
 		p.say(bad, "  %s without an owner", count(d.Unowned, "target"))
@@ -258,8 +268,8 @@ func (p paper) division(d simulate.Division) {
 	if len(d.Shares) == 0 {
 		return
 	}
-	p.line("  %s to %s targets a node, %.1f on average; the busiest is %s with %.2fx its fair share",
-		number(d.Min), number(d.Max), d.Mean, d.Busiest, d.OfMean)
+	p.line("  %s to %s targets a node, %s on average; the busiest is %s with %.2fx its fair share",
+		number(d.Min), number(d.Max), average(d.Mean), d.Busiest, d.OfMean)
 	if len(d.Shares) > maxTable {
 		return
 	}

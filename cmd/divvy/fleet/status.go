@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/divvy-collector/divvy/fleet/report"
+	"github.com/divvy-collector/divvy/fleet/report/words"
 	"github.com/divvy-collector/divvy/web/ui/human"
 )
 
@@ -56,19 +57,11 @@ func (p paper) verdict(f report.Fleet) (well bool) {
 		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f.Coverage))
 		return true
 	}
-	p.say(bad, "%s wrong:", things(len(f.Verdict)))
+	p.say(bad, "%s %s wrong:", count(len(f.Verdict), "thing"), words.Verb(len(f.Verdict), "is", "are"))
 	for _, text := range f.Verdict {
 		p.say(bad, "- %s", text)
 	}
 	return false
-}
-
-// things counts what is wrong.
-func things(n int) string {
-	if n == 1 {
-		return "1 thing is"
-	}
-	return number(n) + " things are"
 }
 
 // covered says that each target has one owner, of a fleet where it is so.
@@ -85,7 +78,8 @@ func covered(coverage []report.Coverage) string {
 	return count(targets, "target") + ", each scraped once"
 }
 
-// nodeRow returns the row of a node.
+// nodeRow returns the row of a node. What is unusual about it is in the tone of
+// what is bad, whether or not the verdict minds it.
 func nodeRow(now time.Time, n report.Node, drifts bool) []cell {
 	lag, ahead := lagOf(n), aheadOf(n.Skew)
 	row := cells(
