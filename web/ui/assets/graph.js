@@ -11,7 +11,7 @@ function apply() {
   if (!svg) return;
   const box = svg.viewBox.baseVal;
   const fitting = Math.min(1, (pane().clientWidth - 2) / box.width);
-  const scale = zoom === "fit" ? Math.max(fitting, 0.45) : zoom;
+  const scale = zoom === "fit" ? Math.max(fitting, 0.75) : zoom;
   svg.setAttribute("width", box.width * scale);
   svg.setAttribute("height", box.height * scale);
   return scale;

@@ -1,6 +1,7 @@
 // Runs before the page is painted, so that it is not painted in the wrong colours.
 // Without a choice the page follows the system.
 const chosen = localStorage.getItem("divvy-theme");
+document.documentElement.dataset.script = ""; // filters need no button
 if (chosen) document.documentElement.dataset.theme = chosen;
 
 addEventListener("DOMContentLoaded", () => {
