@@ -138,17 +138,17 @@ func (p *Pipeline) instanceState(n *node, s *ComponentState) {
 // references fills in the references from and to n within its module.
 func references(n *node, s *ComponentState) {
 	for _, other := range n.frame.nodes {
-		for _, ref := range other.Refs {
+		for _, ref := range refsOf(other.Node) {
 			from, to := other.Node.ID(), ref.To.ID()
 			switch {
 			case other == n:
 				s.ReferencesTo = append(s.ReferencesTo, to)
-				if flowsToReferred(ref) {
+				if n.frame.flowsTo(ref) {
 					s.DataFlowTo = append(s.DataFlowTo, to)
 				}
 			case ref.To == n.Node:
 				s.ReferencedBy = append(s.ReferencedBy, from)
-				if !flowsToReferred(ref) {
+				if !n.frame.flowsTo(ref) {
 					s.DataFlowTo = append(s.DataFlowTo, from)
 				}
 			}
@@ -160,6 +160,33 @@ func references(n *node, s *ComponentState) {
 	}
 }
 
-// flowsToReferred reports whether data flows to what is referred to: who takes
-// a receiver sends to it, and who takes any other export is sent it.
-func flowsToReferred(r graph.Ref) bool { return len(r.Path) > 0 && r.Path[0] == "receiver" }
+// refsOf returns what n refers to. A foreach also refers to what its template
+// takes from around it.
+func refsOf(n *graph.Node) []graph.Ref {
+	if n.Template == nil {
+		return n.Refs
+	}
+	list := slices.Clone(n.Refs)
+	for _, inner := range n.Template.Nodes {
+		for _, ref := range refsOf(inner) {
+			if ref.To.Module != n.Template {
+				list = append(list, ref)
+			}
+		}
+	}
+	return list
+}
+
+// flowsTo reports whether data flows to what is referred to: who takes a
+// receiver sends to it, and who takes any other export is sent it. A module may
+// export a receiver under any name.
+func (f *frame) flowsTo(r graph.Ref) bool {
+	if len(r.Path) == 0 {
+		return false
+	}
+	if to := f.find(r.To); to != nil && to.Role == graph.Custom {
+		export := to.exportNodes()[r.Path[0]]
+		return export != nil && slices.ContainsFunc(export.Refs, export.frame.flowsTo)
+	}
+	return r.Path[0] == "receiver"
+}
