@@ -30,6 +30,9 @@ func (n *Node) seek(ctx context.Context) {
 	wait := time.Second
 	for {
 		found := n.join(ctx)
+		if n.Stage() == roster.Displaced {
+			n.meters.event(eventConflict) // the name was still taken
+		}
 		wait = min(2*wait, maxBackoff)
 		if found {
 			wait = n.cfg.Rejoin
