@@ -83,6 +83,7 @@ type Fleet struct {
 	Cluster  string     `json:"cluster"`
 	Nodes    []Node     `json:"nodes"`    // by name
 	Silent   []Silent   `json:"silent"`   // who gave no answer in time
+	Quorum   Quorum     `json:"quorum"`
 	Coverage []Coverage `json:"coverage"` // by component
 	Drift    []Drift    `json:"drift"`
 	Verdict  []string   `json:"verdict"` // all that is wrong, the worst first; empty: all is well

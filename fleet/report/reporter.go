@@ -146,7 +146,7 @@ func (r *Reporter) Fleet(ctx context.Context) Fleet {
 	found := r.found.Load()
 	f := Fleet{
 		At: r.cfg.Now(), Asked: r.cfg.Self, Cluster: r.cfg.Cluster,
-		Nodes: heard.values(), Silent: nonNil(heard.silent),
+		Nodes: heard.values(), Silent: nonNil(heard.silent), Quorum: quorumOf(r.cfg.View.Load(), r.cfg.Now()),
 		Coverage: nonNil(found.coverage), Drift: describeDrift(found.drift, heard.values()), Verdict: []string{},
 	}
 	slices.SortFunc(f.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })

@@ -18,6 +18,7 @@ type clusteringView struct {
 	Cluster  string
 	Verdict  []string // all that is wrong
 	Sentence string   // how coverage is, when nothing is wrong with it
+	Quorum   quorumView
 	Coverage []coverageView
 	Whole    bool // each target of each component is scraped once
 	Drift    []driftView
@@ -44,14 +45,19 @@ func newClusteringView(f report.Fleet, events []report.Event) clusteringView {
 	v := clusteringView{
 		Cluster:  f.Cluster,
 		Verdict:  f.Verdict,
+		Quorum:   newQuorumView(f.Quorum, f.At),
 		Coverage: coverageViews(f),
-		Whole:    true,
+		Whole:    f.Quorum.Admits,
 		Drift:    driftViews(f),
 		Nodes:    nodes,
 		Pictures: pictures(f.Nodes),
 		Timeline: newTimeline(f, events),
 	}
-	for _, c := range v.Coverage {
+	for i := range v.Coverage {
+		c := &v.Coverage[i]
+		if c.Clustered && c.Whole && !f.Quorum.Admits {
+			c.Whole, c.Words = false, "scraped by nobody"
+		}
 		v.Whole = v.Whole && c.Whole
 	}
 	v.Sentence = coverageSentence(f)
@@ -76,6 +82,26 @@ func coverageSentence(f report.Fleet) string {
 	}
 	return fmt.Sprintf("Each of %s is scraped once, by one of %s.",
 		plural(targets, "target"), plural(serving, "serving node"))
+}
+
+// A quorumView says whether there are as many members as are waited for.
+type quorumView struct{ Tone, Words string }
+
+// newQuorumView returns the view of q; it has no words if none are waited for.
+func newQuorumView(q report.Quorum, now time.Time) quorumView {
+	serving := fmt.Sprintf("%s of the %d that are waited for %s", human.Count(int64(q.Serving)), q.Needed, verb(q.Serving, "serves", "serve"))
+	switch {
+	case q.Needed <= 1:
+		return quorumView{}
+	case q.Serving >= q.Needed:
+		return quorumView{"good", fmt.Sprintf("%s serve; at least %d are needed.", plural(q.Serving, "node"), q.Needed)}
+	case q.Admits:
+		return quorumView{"busy", serving + ": the others were waited for long enough."}
+	case q.Deadline.IsZero():
+		return quorumView{"bad", serving + ": nobody scrapes until there are enough."}
+	default:
+		return quorumView{"bad", serving + ": nobody scrapes until there are enough, or " + human.Clock(now, q.Deadline) + "."}
+	}
 }
 
 // A coverageView is one component's row of the coverage table.

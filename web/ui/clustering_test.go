@@ -130,6 +130,24 @@ func TestPagesRefuseWhatIsNotThere(t *testing.T) {
 	f("/dropped", 200, "no component that drops")
 }
 
+func TestNothingIsCoveredBelowTheQuorum(t *testing.T) {
+	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	f := func(q report.Quorum, whole bool, tone, words string) {
+		t.Helper()
+		fleet := report.Fleet{At: now, Quorum: q, Coverage: []report.Coverage{{Component: "a", Clustered: true, Targets: 3}}}
+		v := newClusteringView(fleet, nil)
+		if want := (quorumView{tone, words}); v.Whole != whole || v.Quorum != want {
+			t.Errorf("%+v: whole %t, %+v", q, v.Whole, v.Quorum)
+		}
+	}
+	f(report.Quorum{Serving: 1, Admits: true}, true, "", "")
+	f(report.Quorum{Needed: 2, Serving: 3, Admits: true}, true, "good", "3 nodes serve; at least 2 are needed.")
+	f(report.Quorum{Needed: 3, Serving: 2}, false, "bad", "2 of the 3 that are waited for serve: nobody scrapes until there are enough.")
+	f(report.Quorum{Needed: 3, Serving: 1, Deadline: now.Add(time.Minute)}, false, "bad",
+		"1 of the 3 that are waited for serves: nobody scrapes until there are enough, or 03:01:00.")
+	f(report.Quorum{Needed: 3, Serving: 2, Admits: true}, true, "busy", "2 of the 3 that are waited for serve: the others were waited for long enough.")
+}
+
 func TestTimelineFollowsEvents(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	ago := func(min int) time.Time { return now.Add(-time.Duration(min) * time.Minute) }
