@@ -40,14 +40,19 @@ func (r *Roster) measured(now time.Time) bool {
 
 // Leave says that this node is about to stop. It announces Until: a lead from
 // now, or now if nobody else could take over; if its From is still to come,
-// Until is the same. The Depart action tells when.
+// Until is the same, or a lead later if that is too close to be told. The
+// Depart action tells when.
 func (r *Roster) Leave(now time.Time) {
 	r.ready = time.Time{}
+	r.advance(now)
 	switch r.stage {
 	case Left, Leaving:
 		return
 	case Joining:
 		r.self.Until = r.self.From
+		if r.self.From.Sub(now) < r.cfg.Lead*2/5 {
+			r.self.Until = r.self.From.Add(r.cfg.Lead)
+		}
 	case Serving:
 		r.self.Until = round(now)
 		if r.others(now) {

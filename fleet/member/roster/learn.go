@@ -45,7 +45,7 @@ func (r *Roster) hearOfSelf(now time.Time, e Entry) {
 func (r *Roster) merge(now time.Time, e Entry) bool {
 	i, known := r.find(e.Name, e.Instance)
 	if !known {
-		if len(r.lives) >= maxLives || e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
+		if len(r.lives) >= maxLives || len(r.named(e.Name)) >= maxNamesakes || e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
 			return false
 		}
 		r.lives = slices.Insert(r.lives, i, &life{Entry: e, met: now, heard: now, proof: e.Instance.Started()})

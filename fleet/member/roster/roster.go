@@ -60,8 +60,11 @@ func (s Stage) String() string {
 // MarshalText returns the name: JSON would show the number.
 func (s Stage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// maxLives bounds what a peer can make us remember.
-const maxLives = 10_000
+// Bounds on what a peer can make us remember.
+const (
+	maxLives     = 10_000
+	maxNamesakes = 100 // lives of one node; one that dies as soon as it starts has many
+)
 
 // A Roster is one node's knowledge of the cluster. Make one with New; every
 // method takes the wall clock's time.
