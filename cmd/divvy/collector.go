@@ -160,6 +160,7 @@ func (c *Collector) Load() error {
 		return explained{err: err, text: explain(sources, err)}
 	}
 	c.sources = sources
+	c.tellConfig(sources)
 	// An http block that has not changed is not applied again, but the files that
 	// it names may have: certificates are renewed in place.
 	if err := c.listener.Refresh(); err != nil {

@@ -63,11 +63,6 @@ func (c *Collector) openNode() error {
 		peers.Port, peers.Log = listen.Port(), c.log
 		node.Peers = peers.Peers
 	}
-	// What cannot be read now is not loaded either, and then nobody is told.
-	if sources, err := readSources(c.path); err == nil {
-		sum := pipeline.Hash(sources)
-		node.Config = binary.BigEndian.Uint64(sum[:])
-	}
 	node.Version, node.Dir = currentBuild().Version, filepath.Join(c.cfg.StoragePath, "cluster")
 	node.Log, node.Registry = c.log, c.registry
 	// The node answers nobody before there is a pipeline.
@@ -82,6 +77,15 @@ func (c *Collector) openNode() error {
 			"listening", listen, "advertised", node.Advertise)
 	}
 	return nil
+}
+
+// tellConfig tells the cluster, if there is one, which configuration was
+// loaded.
+func (c *Collector) tellConfig(sources map[string][]byte) {
+	if c.node != nil {
+		sum := pipeline.Hash(sources)
+		c.node.SetConfig(binary.BigEndian.Uint64(sum[:]))
+	}
 }
 
 // view returns who serves what: the cluster's view, or that of a cluster of one.

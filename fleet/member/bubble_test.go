@@ -81,7 +81,7 @@ func (b *bubble) startAt(name, host string, change func(*Config)) *peer {
 	p.server.Protocols.SetUnencryptedHTTP2(true)
 	l := b.net.Listen(addr)
 	if cfg.TLS != nil {
-		own := AskForCertificates(&tls.Config{Certificates: cfg.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}})
+		own := &tls.Config{Certificates: cfg.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}, ClientAuth: tls.RequestClientCert}
 		l = tls.NewListener(l, own)
 	}
 	go p.server.Serve(l)

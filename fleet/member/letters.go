@@ -106,7 +106,8 @@ func (n *Node) write(ctx context.Context, addr string, l roster.Letter) (roster.
 }
 
 // admit checks what every request between nodes must have, and returns the
-// nonce of its seal. It answers those that it does not admit.
+// nonce of its seal. It answers those that it does not admit. Of a node that
+// serves no more, only letters are taken, and not every kind: see serveLetter.
 func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce string, ok bool) {
 	if cluster := r.Header.Get(clusterHeader); cluster != n.cfg.Cluster {
 		n.refuse(w, r, http.StatusConflict, fmt.Errorf("this is cluster %q, not %.100q", n.cfg.Cluster, cluster))
@@ -118,7 +119,7 @@ func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce
 		n.refuse(w, r, http.StatusUnauthorized, err)
 	case n.stale():
 		n.refuse(w, r, http.StatusServiceUnavailable, errStale)
-	case n.ended():
+	case n.ended() && r.URL.Path != letterPath:
 		n.refuse(w, r, http.StatusServiceUnavailable, errEnded)
 	default:
 		return nonce, true
@@ -126,7 +127,9 @@ func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce
 	return "", false
 }
 
-// serveLetter answers a letter.
+// serveLetter answers a letter. A node that has left the cluster and finishes
+// its work does not take part in anything any more, but it still vouches for
+// others and takes notes for its components.
 func (n *Node) serveLetter(w http.ResponseWriter, r *http.Request) {
 	select {
 	case n.answering <- struct{}{}:
@@ -148,6 +151,10 @@ func (n *Node) serveLetter(w http.ResponseWriter, r *http.Request) {
 	l, err := roster.DecodeLetter(b)
 	if err != nil {
 		n.refuse(w, r, http.StatusBadRequest, err)
+		return
+	}
+	if n.ended() && l.Kind != roster.Ask && l.Kind != roster.Note {
+		n.refuse(w, r, http.StatusServiceUnavailable, errEnded)
 		return
 	}
 	reply := roster.EncodeLetter(n.answer(r.Context(), l))

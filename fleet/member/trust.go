@@ -104,17 +104,6 @@ func (s seal) checkReply(resp *http.Response, cluster, nonce string, body []byte
 	return nil
 }
 
-// AskForCertificates returns c as a listener of cluster routes needs it when
-// Config.PeerCAs is set: it asks clients for a certificate. Those of other
-// routes need not have one, and it is not verified before Handler does.
-func AskForCertificates(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	if c.ClientAuth == tls.NoClientCert {
-		c.ClientAuth = tls.RequestClientCert
-	}
-	return c
-}
-
 // presenting returns c such that it presents its certificate even to a
 // listener whose own authorities are others.
 func presenting(c *tls.Config) *tls.Config {
