@@ -41,6 +41,27 @@ func (e *endpoint) deliver(ctx context.Context, l wire.Load, p *patience) error 
 	}
 }
 
+// settleEvery is how often it is looked whether a backlog has been delivered.
+const settleEvery = 20 * time.Millisecond
+
+// settle waits until everything that was appended before has been delivered or
+// dropped.
+func (e *endpoint) settle(ctx context.Context) error {
+	if err := e.commit(ctx); err != nil {
+		return err
+	}
+	look := time.NewTicker(settleEvery)
+	defer look.Stop()
+	for end := e.queue.End(); e.queue.Stats().Watermark < end; {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // current returns l as it is to be sent now: without samples that have become
 // too old, and as 1.0 if the receiver knows nothing else.
 func (e *endpoint) current(l wire.Load, set *settings) wire.Load {
