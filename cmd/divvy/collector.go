@@ -93,6 +93,7 @@ func (c *Collector) assemble() {
 			Registry:   c.registry,
 			Self:       self,
 			View:       view,
+			Lease:      c.lease(),
 			Dial:       c.listener.Dial,
 			MemoryAddr: c.cfg.HTTP.MemoryAddr,
 			Gatherer:   c.registry,

@@ -13,6 +13,7 @@ import (
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/member"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 	"github.com/divvy-collector/divvy/pipeline"
 )
 
@@ -94,6 +95,14 @@ func (c *Collector) view() *cell.Cell[owner.View] {
 		return cell.New(owner.Alone(c.cfg.Cluster.Node.Name))
 	}
 	return c.node.View()
+}
+
+// lease returns how long the view may be acted upon; nil: always.
+func (c *Collector) lease() *schedule.Lease {
+	if c.node == nil {
+		return nil
+	}
+	return c.node.Lease()
 }
 
 // tell returns how components send notes to other nodes, or nil.

@@ -83,6 +83,7 @@ func Open(cfg Config) (*Node, error) {
 		answering: make(chan struct{}, maxAnswering),
 		known:     map[string]known{},
 		sought:    cfg.Peers == nil,
+		lease:     schedule.NewLease(cfg.Stall, time.Now()),
 		self:      roster.NewInstance(time.Now(), uint16(rand.Uint32())),
 	}
 	n.roster = roster.New(roster.Config{
@@ -202,9 +203,7 @@ func (n *Node) Lease() *schedule.Lease { return n.lease }
 // stale reports whether the loop has not run for too long: the process was
 // stopped or starved, or the machine slept, which only the wall clock shows.
 // What this node believes may be long out of date.
-func (n *Node) stale() bool {
-	return n.lease.Lapsed(time.Now())
-}
+func (n *Node) stale() bool { return n.lease.Lapsed(time.Now()) }
 
 // ended reports whether this node takes no part any more.
 func (n *Node) ended() bool {

@@ -41,7 +41,8 @@ func (n *Node) Run(ctx context.Context) {
 
 // turn lets the roster catch up with the time and does what it wants done.
 func (n *Node) turn(ctx context.Context, wg *sync.WaitGroup) {
-	stopped := n.stale()
+	begin := time.Now() // if we are stopped in this turn, the next one sees it
+	stopped := n.lease.Lapsed(begin)
 	if stopped {
 		n.transport.SetGate(true)
 	}
@@ -64,7 +65,7 @@ func (n *Node) turn(ctx context.Context, wg *sync.WaitGroup) {
 		// or it would answer those who hold us for dead with our old dates.
 		_ = n.list.UpdateNode(time.Millisecond)
 	}
-	n.lease.Renew(time.Now())
+	n.lease.Renew(begin)
 	n.transport.SetGate(silent)
 	for _, a := range actions {
 		n.perform(ctx, wg, a)

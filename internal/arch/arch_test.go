@@ -41,7 +41,7 @@ var mayImport = []struct {
 	{"metrics/receive", []string{"telemetry"}},
 	{"metrics/", []string{"telemetry"}},
 	{"discovery/", []string{"cell", "telemetry", "discovery/"}},
-	{"pipeline/component", []string{"cell", "fleet/owner", "telemetry"}},
+	{"pipeline/component", []string{"cell", "fleet/owner", "fleet/schedule", "telemetry"}},
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "pipeline/"}},
 	{"components/args", []string{"telemetry"}},
 	{"components/", []string{"cell", "vfs", "telemetry", "pipeline/component", "components/args", "metrics/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "remotehttp/"}},

@@ -37,12 +37,12 @@ func (w *World) Tally(from, to time.Duration) Tally {
 			case got.count > 1:
 				t.Doubled++
 			}
-			if got.first.Sub(s) > tickEvery+w.cfg.Skew {
+			if got.at[0].Sub(s) > tickEvery+w.cfg.Skew {
 				t.Late++
 			}
-			if got.first.After(last) {
-				t.Hole = max(t.Hole, got.first.Sub(last))
-				last = got.first
+			if got.at[0].After(last) {
+				t.Hole = max(t.Hole, got.at[0].Sub(last))
+				last = got.at[0]
 			}
 		}
 		t.Hole = max(t.Hole, end.Sub(last))

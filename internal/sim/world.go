@@ -22,6 +22,7 @@ import (
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 )
 
 // Config describes the weather of a World and the work that is shared out.
@@ -37,19 +38,20 @@ type Config struct {
 
 // A World is a cluster in virtual time.
 type World struct {
-	cfg    Config
-	rnd    *rand.Rand
-	start  time.Time
-	now    time.Time
-	events events
-	serial int
-	nodes  []*Node                // every life that there was
-	byAddr map[string]*Node       // the youngest life at an address
-	cut    func(a, b string) bool // whether b does not hear a
-	dark   map[string]bool        // hosts that are gone
-	keys   []owner.Key
-	phases []phase
-	served [][]serves // by key, then slot
+	cfg     Config
+	rnd     *rand.Rand
+	start   time.Time
+	now     time.Time
+	events  events
+	serial  int
+	nodes   []*Node                // every life that there was
+	byAddr  map[string]*Node       // the youngest life at an address
+	cut     func(a, b string) bool // whether b does not hear a
+	dark    map[string]bool        // hosts that are gone
+	keys    []owner.Key
+	index   map[owner.Key]int // of keys
+	entries []schedule.Entry
+	served  [][]serves // by key, then slot
 
 	watchers map[roster.Instance][]*Node // who keeps a lifeline to a life
 	rings    map[uint64]owner.View       // one View for each set of names
@@ -58,16 +60,12 @@ type World struct {
 	split  time.Duration // longest time that they had not
 }
 
-// A phase is the keys whose slots fall together.
-type phase struct {
-	offset time.Duration
-	keys   []int
-}
-
-// serves is how often a slot was served, and when first.
+// serves is how often a slot was served, and by whom the first two times, and
+// when.
 type serves struct {
 	count int
-	first time.Time
+	by    [2]*Node
+	at    [2]time.Time
 }
 
 // New returns a world without nodes.
@@ -80,20 +78,14 @@ func New(cfg Config) *World {
 		cut:      func(a, b string) bool { return false },
 		watchers: map[roster.Instance][]*Node{},
 		rings:    map[uint64]owner.View{},
+		index:    map[owner.Key]int{},
 	}
 	w.now, w.agreed = w.start, w.start
-	byOffset := map[time.Duration]int{}
 	for i := range cfg.Keys {
 		key := owner.Key(w.rnd.Uint64())
 		w.keys = append(w.keys, key)
-		offset := owner.Phase(key, cfg.Interval)
-		at, ok := byOffset[offset]
-		if !ok {
-			at = len(w.phases)
-			byOffset[offset] = at
-			w.phases = append(w.phases, phase{offset: offset})
-		}
-		w.phases[at].keys = append(w.phases[at].keys, i)
+		w.index[key] = i
+		w.entries = append(w.entries, schedule.Entry{Key: key, Interval: cfg.Interval})
 	}
 	w.served = make([][]serves, len(w.keys))
 	w.compare()
@@ -171,19 +163,20 @@ func (w *World) viewOf(r *roster.Roster) owner.View {
 // slot returns the number of the slot that a time is, counted from the start.
 func (w *World) slot(s time.Time) int { return int(s.Sub(w.start) / w.cfg.Interval) }
 
-// serve notes that a key's slot is served now.
-func (w *World) serve(key int, s time.Time) {
-	at := w.slot(s)
-	if s.Before(w.start) {
+// serve notes that n serves a slot now.
+func (w *World) serve(n *Node, d schedule.Due) {
+	if d.Slot.Before(w.start) {
 		return
 	}
+	at, key := w.slot(d.Slot), w.index[d.Key]
 	for len(w.served[key]) <= at {
 		w.served[key] = append(w.served[key], serves{})
 	}
 	slot := &w.served[key][at]
-	if slot.count++; slot.count == 1 {
-		slot.first = w.now
+	if slot.count < len(slot.by) {
+		slot.by[slot.count], slot.at[slot.count] = n, w.now
 	}
+	slot.count++
 }
 
 // compare notes now and then whether all nodes that run see the same cluster.

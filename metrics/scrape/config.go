@@ -17,6 +17,7 @@ import (
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 )
 
 // Config says how the targets of a Pool are scraped. Targets may override
@@ -54,6 +55,7 @@ type Config struct {
 
 	Self     string                 // this node's name in View
 	View     *cell.Cell[owner.View] // who serves which slot
+	Lease    *schedule.Lease        // how long View may be acted upon; nil: always
 	Log      *slog.Logger           // nil discards
 	Registry prometheus.Registerer  // nil: metrics are kept but not shown
 

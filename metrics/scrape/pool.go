@@ -58,7 +58,7 @@ func New(cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	set.metrics.pools.Inc()
-	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Log: cfg.Log, Serve: p.serve})
+	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Lease: cfg.Lease, Log: cfg.Log, Serve: p.serve})
 	p.walks = make(chan *walk, runtime.GOMAXPROCS(0))
 	seed := maphash.MakeSeed()
 	for range cap(p.walks) {
@@ -99,7 +99,7 @@ func (p *Pool) Update(cfg Config) error {
 	}
 	m.reloads.Inc()
 	p.set = set
-	p.clock.Follow(cfg.View)
+	p.clock.Follow(cfg.View, cfg.Lease)
 	if set.client != before.client {
 		before.client.CloseIdleConnections()
 	}

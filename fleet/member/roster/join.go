@@ -71,29 +71,40 @@ func (r *Roster) Leave(now time.Time) {
 // Fence withdraws this node at once: its process was stopped or starved, or
 // its clock is wrong, and others may have taken its targets over. It joins
 // again by itself, unless it was leaving. What it knows of its peers is out of
-// date, so nobody counts as silent, and one of them is asked for news.
-func (r *Roster) Fence(now time.Time) {
+// date, so nobody counts as silent, and some of them are asked for news.
+//
+// Until served it has served its slots, and none after that: so it says in its
+// entry, and whoever takes a slot over knows which was the last that is done.
+// A node that is alone goes on; nobody can have taken over from it.
+func (r *Roster) Fence(now, served time.Time) {
+	end := round(served).Add(time.Millisecond)
+	if end.After(now) {
+		end = round(now) // the clock went back; others serve again what it was ahead
+	}
 	for i, l := range r.alive(now) {
 		r.heardFrom(l, now)
 		if i < maxAsked {
 			r.do(Action{Do: Sync, Peer: l.Name, Addr: l.Addr})
 		}
 	}
-	switch r.stage {
-	case Joining, Serving:
+	switch {
+	case r.stage == Leaving:
+		r.stage = Left
+		if end.Before(r.self.Until) {
+			r.self.Until = end
+		}
+		r.do(Action{Do: Terminate})
+		r.do(Action{Do: Depart})
+	case (r.stage == Joining || r.stage == Serving) && r.others(now):
 		r.stage = Fenced
+		r.self.retire(end)
 		if r.fenced.IsZero() {
 			r.fenced = now
 		}
 		r.do(Action{Do: Withdraw})
-	case Leaving:
-		r.stage = Left
-		r.do(Action{Do: Terminate})
-		r.do(Action{Do: Depart})
 	default:
 		return
 	}
-	r.self.From, r.self.Until = time.Time{}, time.Time{}
 	r.announce(now)
 }
 
@@ -139,7 +150,7 @@ func (r *Roster) Tick(now time.Time) {
 	}
 	r.tryJoin(now)
 	if (r.stage == Serving || r.stage == Joining) && r.skewed(now) {
-		r.Fence(now)
+		r.Fence(now, now)
 	}
 }
 
@@ -188,7 +199,11 @@ func (r *Roster) postpone(now time.Time) {
 	}
 	r.moved = true
 	r.counts.Postponed++
-	*date = date.Add(r.cfg.Lead)
+	next := date.Add(r.cfg.Lead)
+	if r.stage == Joining {
+		r.self.retire(*date)
+	}
+	*date = next
 	r.announce(now)
 }
 

@@ -193,14 +193,17 @@ func (r *Roster) View() owner.View {
 // the same time, the one that came first counts.
 func (r *Roster) Members() []owner.Member {
 	members := make([]owner.Member, 0, len(r.lives)+len(r.foreign)+1)
-	if m, ok := r.self.member(); ok && r.stage != Displaced && !r.usurps(&r.self) {
-		members = append(members, m)
+	if r.stage != Displaced && !r.usurps(&r.self) {
+		members = r.self.windows(members)
 	}
+	own := len(members)
 	for _, l := range r.lives {
-		if m, ok := l.member(); ok && !r.usurps(&l.Entry) {
-			m.Peer = true
-			members = append(members, m)
+		if !r.usurps(&l.Entry) {
+			members = l.windows(members)
 		}
+	}
+	for i := range members[own:] {
+		members[own+i].Peer = true
 	}
 	for _, m := range r.foreign {
 		members = append(members, m)
