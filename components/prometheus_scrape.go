@@ -194,7 +194,8 @@ func (a *scrapeArgs) config(env component.Env) scrape.Config {
 			Buckets: a.NativeHistogramBucketLimit, BucketFactor: a.NativeHistogramMinBucketFactor,
 		},
 		FailureLog: a.ScrapeFailureLogFile,
-		Self:       env.Self, View: env.View, Lease: env.Lease, Log: env.Log, Registry: env.Registry, Dial: env.Dial, Tell: env.Tell,
+		Self:       env.Self, View: env.View, Lease: env.Lease, Log: env.Log, Registry: env.Registry, Dial: env.Dial,
+		Tell: env.Tell, Reaches: env.Reaches,
 	}
 	if c.JobName == "" {
 		c.JobName = env.ID

@@ -98,6 +98,7 @@ func (c *Collector) assemble() {
 			MemoryAddr: c.cfg.HTTP.MemoryAddr,
 			Gatherer:   c.registry,
 			Drain:      c.cfg.drain(),
+			Reaches:    c.reaches(),
 		},
 		Tell:             c.tell(),
 		Path:             configDir(c.path),

@@ -113,6 +113,14 @@ func (c *Collector) tell() func(node, component string, note []byte) {
 	return c.node.Tell
 }
 
+// reaches returns how components ask whether their notes may arrive, or nil.
+func (c *Collector) reaches() func(node string) bool {
+	if c.node == nil {
+		return nil
+	}
+	return c.node.Reaches
+}
+
 // takePart takes part in the cluster, if there is one, from when the components
 // can do their share until ctx is done, and then until others have taken over.
 func (c *Collector) takePart(ctx context.Context) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
@@ -52,6 +53,7 @@ func TestNotesReachTheNodeThatIsMeant(t *testing.T) {
 		x.Tell("node-1", "m.i/kind.label", []byte("one"))
 		y.Tell("node-0", "kind", []byte(long))
 		time.Sleep(time.Second)
+		synctest.Wait()
 		e.want(t, "a second later", "node-1 hears from node-0's m.i/kind.label: one", "node-0 hears from node-1's kind: "+long)
 	})
 }

@@ -65,6 +65,10 @@ type Config struct {
 	// Tell sends a note to the pool of the same name on another node, which
 	// gets it by Told, or not. It returns at once. Nil: there is nobody.
 	Tell func(node string, note []byte)
+
+	// Reaches reports whether notes to a node may arrive: it lives and knows
+	// what they mean. Nil: none may.
+	Reaches func(node string) bool
 }
 
 // Limits make a scrape fail that goes beyond them. Zero is no limit.

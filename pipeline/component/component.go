@@ -90,6 +90,9 @@ type Env struct {
 	// does nothing.
 	Tell func(node string, note []byte)
 
+	// Reaches reports whether notes to that node may arrive. Nil: none may.
+	Reaches func(node string) bool
+
 	// Dial connects like net.Dialer.DialContext, and to the collector itself
 	// for MemoryAddr.
 	Dial       func(ctx context.Context, network, addr string) (net.Conn, error)
