@@ -44,7 +44,8 @@ func (a *Agenda) look(now time.Time, before owner.View) {
 			continue
 		}
 		at := time.Unix(0, slot)
-		if m, ok := a.view.Owner(t.Key, at); !ok || !a.isSelf(m) {
+		m, ok := a.view.Owner(t.Key, at)
+		if !ok || !a.isSelf(m) {
 			continue
 		}
 		if former, owned := before.Owner(t.Key, at); owned {
@@ -53,6 +54,10 @@ func (a *Agenda) look(now time.Time, before owner.View) {
 				continue
 			}
 			a.round.Missed += missedSince(t, end)
+		}
+		if over(m, now) { // nobody knows what others made of it meanwhile
+			a.round.Missed++
+			continue
 		}
 		a.inherit(t, now)
 	}
@@ -83,7 +88,7 @@ func (a *Agenda) catchUp(now time.Time) {
 		}
 		switch m, ok := a.view.Owner(l.key, slot); {
 		case !ok || !a.isSelf(m):
-		case now.UnixNano()-l.at > int64(maxLate) && over(m, now):
+		case over(m, now):
 			a.round.Missed++
 		default:
 			a.serve(t, Due{Key: l.key, Slot: slot, Late: now.Sub(slot), CaughtUp: true})

@@ -114,7 +114,7 @@ func RandomHistory(c Config, nodes, steps int) History {
 			s := Step{Do: drawDeed(rnd), Node: node()}
 			switch s.Do {
 			case Pause:
-				s.For = time.Duration(rnd.IntN(600)) * 100 * time.Millisecond
+				s.For = pauseOf(rnd)
 			case Cut, Mute:
 				for range rnd.IntN(nodes) {
 					s.Node += "," + node()
@@ -125,6 +125,19 @@ func RandomHistory(c Config, nodes, steps int) History {
 		h.Steps = append(h.Steps, Step{Do: Settle})
 	}
 	return h
+}
+
+// pauseOf draws the length of a pause, up to two minutes: mostly about as long
+// as a process may be stopped unnoticed, by itself or by others.
+func pauseOf(rnd *rand.Rand) time.Duration {
+	switch rnd.IntN(4) {
+	case 0:
+		return time.Duration(500+rnd.IntN(1500)) * time.Millisecond
+	case 1, 2:
+		return time.Duration(1400+rnd.IntN(3600)) * time.Millisecond
+	default:
+		return time.Duration(5000+rnd.IntN(115_000)) * time.Millisecond
+	}
 }
 
 // drawDeed draws what happens: mostly what happens mostly.

@@ -17,6 +17,7 @@ const (
 	stall      = 1500 * time.Millisecond // a pause that a process notices
 	askTimeout = 500 * time.Millisecond  // of a witness that tries to reach a suspect
 	redialTime = 20 * time.Millisecond
+	never      = 1000 * time.Hour
 )
 
 // A Node is one life of a node: a process on a host.
@@ -154,6 +155,7 @@ func (n *Node) Leave() {
 // Kill ends the process without a word. Peers see their lifelines break.
 func (n *Node) Kill() {
 	n.alive = false
+	n.w.ends = append(n.w.ends, end{n, n.w.now, n.w.now.Add(never)})
 	e := n.roster.Self()
 	for _, p := range n.w.watchers[n.instance] {
 		if p.watching[n.instance] && !n.w.deaf(n.Host, p.Host) {
@@ -180,6 +182,7 @@ func (n *Node) redial(e roster.Entry) {
 // its clock run in any order.
 func (n *Node) Pause(d time.Duration) {
 	n.paused = true
+	n.w.ends = append(n.w.ends, end{n, n.w.now, n.w.now.Add(d)})
 	n.w.after(d, func() {
 		if n.paused = false; !n.alive {
 			return

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,6 +25,8 @@ type play struct {
 //   - settled: all nodes name the same owner of each key, which serves each
 //     slot once;
 //   - only starts and leaves, in calm weather: no slot missed, none doubled;
+//   - crashes and pauses, in calm weather: none but those that Blame excuses,
+//     and a woken node serves nothing of before it woke;
 //   - one crash: no hole longer than the interval and five seconds;
 //   - no partition or pause: not seen as two clusters for over ten seconds;
 //   - only keys of or to nodes to which something happened move.
@@ -143,7 +147,10 @@ func (p *play) check() error {
 	split := p.Split()
 	planned := !p.any(Kill, Vanish, Pause, Cut, Mute)
 	crash := p.any(Kill, Vanish) && !p.any(Pause, Cut, Mute)
-	moved := p.moved(before, owners)
+	moved, blame := p.moved(before, owners), ""
+	if p.calm() && !p.any(Cut, Mute) {
+		blame = cmp.Or(p.Blame(p.settled, p.Now()-p.cfg.Interval), p.Stale())
+	}
 	switch {
 	case last.Missed+last.Doubled > 0:
 		return fmt.Errorf("settled, and: %s", last)
@@ -153,6 +160,8 @@ func (p *play) check() error {
 		return fmt.Errorf("one crash, and: %s", all)
 	case (planned || crash) && split > 10*time.Second:
 		return fmt.Errorf("seen as two clusters for %s", split)
+	case blame != "":
+		return errors.New(blame)
 	case moved != "":
 		return fmt.Errorf("moved without need: %s", moved)
 	}
@@ -185,9 +194,9 @@ func (p *play) calm() bool {
 }
 
 // stages returns how far each running node is.
-func (p *play) stages() string {
+func (w *World) stages() string {
 	var list []string
-	for _, n := range p.Alive() {
+	for _, n := range w.Alive() {
 		list = append(list, fmt.Sprintf("%s on %s %s %x", n.Name, n.Host, n.roster.Stage(), n.roster.Digest(n.clock())>>48))
 	}
 	return strings.Join(list, ", ")

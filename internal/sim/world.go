@@ -53,11 +53,18 @@ type World struct {
 	entries []schedule.Entry
 	served  [][]serves // by key, then slot
 
+	ends     []end                       // of processes, without notice
 	watchers map[roster.Instance][]*Node // who keeps a lifeline to a life
 	rings    map[uint64]owner.View       // one View for each set of names
 
 	agreed time.Time     // when all nodes had the same digest
 	split  time.Duration // longest time that they had not
+}
+
+// An end is when a process was stopped or killed.
+type end struct {
+	node     *Node
+	at, woke time.Time // woke is far away if it never did
 }
 
 // serves is how often a slot was served, and by whom the first two times, and

@@ -81,7 +81,8 @@ func (r *Roster) Fence(now, served time.Time) {
 	if end.After(now) {
 		end = round(now) // the clock went back; others serve again what it was ahead
 	}
-	for i, l := range r.alive(now) {
+	peers := r.alive(now)
+	for i, l := range peers {
 		r.heardFrom(l, now)
 		if i < maxAsked {
 			r.do(Action{Do: Sync, Peer: l.Name, Addr: l.Addr})
@@ -95,7 +96,7 @@ func (r *Roster) Fence(now, served time.Time) {
 		}
 		r.do(Action{Do: Terminate})
 		r.do(Action{Do: Depart})
-	case (r.stage == Joining || r.stage == Serving) && r.others(now):
+	case (r.stage == Joining || r.stage == Serving) && len(peers)+len(r.foreign) > 0:
 		r.stage = Fenced
 		r.self.retire(end)
 		if r.fenced.IsZero() {
