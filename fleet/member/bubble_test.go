@@ -33,12 +33,14 @@ func inBubble(t *testing.T, f func(b *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{t: t, net: memnet.New(), peers: map[string]*peer{}}
+		defer func() {
+			b.net.Cut(nil)
+			for _, p := range b.all() {
+				b.kill(p)
+			}
+			time.Sleep(2 * time.Minute)
+		}()
 		f(b)
-		b.net.Cut(nil)
-		for _, p := range b.peers {
-			p.kill()
-		}
-		time.Sleep(2 * time.Minute)
 	})
 }
 

@@ -25,6 +25,9 @@ var (
 	errStale = errors.New("this node was stopped and has not withdrawn yet")
 	errEnded = errors.New("this node has left the cluster")
 	errBusy  = errors.New("too many requests at the same time")
+
+	// errNoLetters is what a request comes to where nobody knows the route.
+	errNoLetters = errors.New("it answers 404: it is no node of divvy's, or has no --cluster.enabled")
 )
 
 // newClient returns the client of letters and lifelines: HTTP/2, with pings
@@ -88,11 +91,14 @@ func (n *Node) write(ctx context.Context, addr string, l roster.Letter) (roster.
 	if err != nil {
 		return roster.Letter{}, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return roster.Letter{}, fmt.Errorf("peer %s answers %s: %s", addr, resp.Status, firstLine(b))
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return roster.Letter{}, errNoLetters
+	case resp.StatusCode != http.StatusOK:
+		return roster.Letter{}, fmt.Errorf("it answers %s: %s", resp.Status, firstLine(b))
 	}
 	if err := n.seal.checkReply(resp, n.cfg.Cluster, nonce, b); err != nil {
-		return roster.Letter{}, fmt.Errorf("peer %s: %w", addr, err)
+		return roster.Letter{}, err
 	}
 	reply, err := roster.DecodeLetter(b)
 	if err == nil {

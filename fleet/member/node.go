@@ -58,6 +58,10 @@ type Node struct {
 	wants    bool             // Ready was called
 	sought   bool             // peers were looked for once
 	alone    string           // why no peer was found although some were expected; "": as it should be
+
+	aloneSince time.Time // when no peer was found first; zero: one was
+	aloneTold  time.Time // when that was last said
+	aloneAs    meeting   // what was said then
 }
 
 // Open makes the node a viewer of its own cluster of one. It answers peers
