@@ -333,6 +333,12 @@ func (d *dumb) pass(from, to time.Time) {
 	}
 }
 
+// over reports whether the window that contains the slot has ended.
+func (d *dumb) over(v owner.View, key owner.Key, slot, now time.Time) bool {
+	m, _ := v.Owner(key, slot)
+	return !m.Until.IsZero() && !now.Before(m.Until)
+}
+
 // change takes another View.
 func (d *dumb) change(now time.Time, view owner.View) {
 	ended := func(former owner.Member) bool {
@@ -351,6 +357,7 @@ func (d *dumb) change(now time.Time, view owner.View) {
 		case !d.mine(view, e.Key, s), d.mine(d.view, e.Key, s):
 		case owned && !ended(former):
 		case s.Add(e.Interval).Sub(now) < minGap:
+		case d.over(view, e.Key, s, now):
 		default:
 			d.serve(e.Key, s, true)
 		}

@@ -9,6 +9,10 @@ func (n *Node) act() {
 	for _, a := range n.roster.Take() {
 		n.perform(a)
 	}
+	if s := n.roster.Stage(); s != n.stage {
+		n.stage = s
+		n.w.noted("  " + n.Name + " is " + s.String())
+	}
 	if n.changes != n.roster.Changes() {
 		n.turn()
 	}

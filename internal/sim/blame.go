@@ -3,8 +3,6 @@ package sim
 import (
 	"fmt"
 	"time"
-
-	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
 // What a process that ends without notice, or is stopped, may cost.
@@ -31,27 +29,30 @@ const (
 // heir that did not know. It may be missed if its owner was stopped or killed
 // at most detection before it, and then only one of a key.
 func (w *World) Blame(from, to time.Duration) string {
-	begin, limit := w.start.Add(from), w.start.Add(to)
-	for i, key := range w.keys {
-		excuses := map[int]bool{} // ends that excused a missed slot of this key
-		for s := owner.NextSlot(key, w.cfg.Interval, begin); s.Before(limit); s = s.Add(w.cfg.Interval) {
-			var got serves
-			if at := w.slot(s); at < len(w.served[i]) {
-				got = w.served[i][at]
-			}
+	for i := range w.keys {
+		used := map[int]bool{} // ends that excused a missed slot of this key
+		for s := range w.slots(i, from, to) {
+			got := w.at(i, s)
 			switch {
-			case got.count == 0 && !w.excuseMissed(s, excuses):
-				return fmt.Sprintf("slot %s of key %d was missed", s.Sub(w.start), i)
-			case got.count > 2 || got.count == 2 && !w.excuseDoubled(s, got):
-				return fmt.Sprintf("slot %s of key %d was served %d times, by %s after %s and by %s after %s", s.Sub(w.start), i,
-					got.count, got.by[0].Name, got.at[0].Sub(s), got.by[1].Name, got.at[1].Sub(s))
+			case got.count == 0 && !w.excuseMissed(s, used), got.count > 2, got.count == 2 && !w.excuseDoubled(s, got):
+				return w.describe(i, s)
 			}
 		}
 	}
 	return ""
 }
 
-func (w *World) excuseDoubled(s time.Time, got serves) bool {
+// describe says who served a slot of a key, and how long after its time.
+func (w *World) describe(key int, slot time.Time) string {
+	got := w.at(key, slot)
+	text := fmt.Sprintf("slot %s of key %d was served %d times", slot.Sub(w.start), key, got.count)
+	for i, n := range got.by[:got.noted()] {
+		text += fmt.Sprintf(", by %s after %s", n.Name, got.at[i].Sub(slot).Round(time.Millisecond))
+	}
+	return text
+}
+
+func (w *World) excuseDoubled(s time.Time, got *serves) bool {
 	for _, e := range w.ends {
 		served := got.by[0] == e.node && !got.at[0].After(e.at)
 		if served && e.at.Sub(s) <= unsaid && e.woke.Sub(e.at) > unnoticed && got.by[1] != e.node {
@@ -75,17 +76,19 @@ func (w *World) excuseMissed(s time.Time, used map[int]bool) bool {
 	return false
 }
 
-// Stale returns the first slot from before a stop's end that a woken process
-// served all the same, after stops that it notices; "" if there is none.
+// Stale returns the first slot that a process served when it had been stopped
+// at its time, for long enough to notice; "" if there is none.
 func (w *World) Stale() string {
-	for i := range w.served {
-		for at, got := range w.served[i] {
-			for k := range min(got.count, len(got.by)) {
-				for _, e := range w.ends {
-					s := owner.Slot(w.keys[i], w.cfg.Interval, w.start.Add(time.Duration(at+1)*w.cfg.Interval-1))
-					if e.woke.Sub(e.at) > stall+tickEvery && got.by[k] == e.node && !got.at[k].Before(e.woke) && s.Before(e.woke) {
-						return fmt.Sprintf("%s woke at %s and served slot %s of key %d at %s", e.node.Name,
-							e.woke.Sub(w.start), s.Sub(w.start), i, got.at[k].Sub(w.start))
+	for _, e := range w.ends {
+		if e.woke.Sub(e.at) <= stall+tickEvery {
+			continue
+		}
+		for i := range w.keys {
+			for s := range w.slots(i, e.at.Add(-w.cfg.Interval).Sub(w.start), min(e.woke.Sub(w.start), w.Now())) {
+				got := w.at(i, s)
+				for k, n := range got.by[:got.noted()] {
+					if n == e.node && !got.at[k].Before(e.woke) {
+						return fmt.Sprintf("%s woke at %s: %s", n.Name, e.woke.Sub(w.start), w.describe(i, s))
 					}
 				}
 			}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -67,6 +68,8 @@ func (s Step) String() string {
 	return text
 }
 
+var deeds = []Deed{Start, Usurp, Leave, Kill, Vanish, Pause, Cut, Mute, Heal, Wait, Settle}
+
 // ParseHistory reads the text of a History. Lines that begin with # are
 // comments.
 func ParseHistory(text string) (History, error) {
@@ -86,7 +89,7 @@ func ParseHistory(text string) (History, error) {
 			}
 			continue
 		}
-		var s Step
+		s := Step{}
 		for i, word := range strings.Fields(line) {
 			d, err := time.ParseDuration(word)
 			switch {
@@ -98,7 +101,13 @@ func ParseHistory(text string) (History, error) {
 				s.Node = word
 			}
 		}
+		if !slices.Contains(deeds, s.Do) {
+			return History{}, fmt.Errorf("read %q: no such deed", line)
+		}
 		h.Steps = append(h.Steps, s)
+	}
+	if h.Nodes == 0 {
+		return History{}, errors.New("read history: it is empty")
 	}
 	return h, nil
 }

@@ -34,11 +34,14 @@ type Node struct {
 	agenda   *schedule.Agenda
 	lease    *schedule.Lease
 	changes  int               // of the roster, when the agenda was last asked
+	stage    roster.Stage      // when it was last looked at
 	alarm    int               // number of the wake-up that counts
 	peers    map[string]string // name -> address, remembered on disk
 	seeds    []string          // hosts to join
 	watching map[roster.Instance]bool
-	round    int // of healing
+	linked   int       // changes of the roster, when lifelines were looked after
+	linkedAt time.Time // when that was
+	round    int       // of healing
 }
 
 func addrOf(host string) string { return host + ":1" }
@@ -115,14 +118,24 @@ func (n *Node) every(d time.Duration, f func()) {
 	n.w.after(time.Duration(n.w.rnd.Int64N(int64(d))), again)
 }
 
+const lifelinesEvery = time.Second
+
 // tick is a turn of the membership's loop: it withdraws if it was stopped, lets
-// the roster act, and opens and drops lifelines as it wants.
+// the roster act, and keeps the lifelines that it wants.
 func (n *Node) tick() {
 	if n.lease.Lapsed(n.clock()) {
 		n.roster.Fence(n.clock(), n.lease.Served())
 	}
 	n.roster.Tick(n.clock())
 	n.lease.Renew(n.clock())
+	if c := n.roster.Changes(); c != n.linked || n.w.now.Sub(n.linkedAt) >= lifelinesEvery {
+		n.linked, n.linkedAt = c, n.w.now
+		n.keepLifelines()
+	}
+}
+
+// keepLifelines opens and drops lifelines as the roster wants.
+func (n *Node) keepLifelines() {
 	want := map[roster.Instance]bool{}
 	for _, e := range n.roster.Watched() {
 		want[e.Instance] = true
@@ -162,6 +175,12 @@ func (n *Node) Kill() {
 			n.w.after(n.w.delay()+redialTime, func() { p.redial(e) })
 		}
 	}
+}
+
+// Vanish ends the process with its host: nothing answers.
+func (n *Node) Vanish() {
+	n.w.dark[n.Host] = true
+	n.Kill()
 }
 
 // redial tries to reach a peer whose lifeline broke.

@@ -30,7 +30,21 @@ type play struct {
 //   - one crash: no hole longer than the interval and five seconds;
 //   - no partition or pause: not seen as two clusters for over ten seconds;
 //   - only keys of or to nodes to which something happened move.
-func Play(h History) error {
+func Play(h History) error { return playInto(h, nil) }
+
+// Transcript returns what becomes of h: its steps, the stages of the nodes, and
+// at the end the slots that were not served once and in time.
+func Transcript(h History) string {
+	var b strings.Builder
+	b.WriteString(strings.SplitAfterN(h.String(), "\n", 2)[0])
+	if err := playInto(h, &b); err != nil {
+		fmt.Fprintln(&b, err)
+	}
+	return b.String()
+}
+
+// playInto plays h and writes it down if there is a transcript.
+func playInto(h History, transcript *strings.Builder) error {
 	p := &play{World: New(h.Config)}
 	for i := range h.Nodes {
 		p.Start(fmt.Sprintf("node-%d", i))
@@ -41,16 +55,38 @@ func Play(h History) error {
 		return fmt.Errorf("not settled at the start")
 	}
 	p.begin()
+	if transcript != nil {
+		p.note = func(text string) { fmt.Fprintf(transcript, "%-9s %s\n", p.Now().Round(time.Millisecond), text) }
+	}
 	for i, s := range h.Steps {
+		p.noted(s.String())
 		p.do(s)
 		if s.Do != Settle {
 			continue
 		}
+		p.listSlots()
 		if err := p.check(); err != nil {
 			return fmt.Errorf("step %d, at %s: %w", i+1, p.Now(), err)
 		}
 	}
 	return nil
+}
+
+// listSlots notes every slot that was not served once and in time since the
+// cluster was settled.
+func (p *play) listSlots() {
+	if p.note == nil {
+		return
+	}
+	end := p.Now() - p.cfg.Interval
+	for i := range p.keys {
+		for s := range p.slots(i, p.settled, end) {
+			if got := p.at(i, s); got.count != 1 || got.at[0].Sub(s) > tickEvery+p.cfg.Skew {
+				p.note(p.describe(i, s))
+			}
+		}
+	}
+	p.note(p.Tally(p.settled, end).String())
 }
 
 // begin takes note of a settled cluster.
@@ -108,8 +144,7 @@ func (p *play) end(s Step, n *Node) {
 	case Kill:
 		n.Kill()
 	case Vanish:
-		p.dark[n.Host] = true
-		n.Kill()
+		n.Vanish()
 	case Pause:
 		n.Pause(s.For)
 		p.woken = max(p.woken, p.Now()+s.For)

@@ -157,8 +157,15 @@ func (r *Roster) Tick(now time.Time) {
 
 // count counts the dates that have come since the last Tick.
 func (r *Roster) count(now time.Time) {
+	if r.coming.hold(r.changes, now) {
+		return
+	}
+	r.coming = dates{changes: r.changes}
 	came := func(date time.Time) {
-		if !date.IsZero() && date.After(r.ticked) && !date.After(now) && !r.ticked.IsZero() {
+		switch {
+		case date.After(now):
+			r.coming.next = sooner(r.coming.next, date)
+		case !r.ticked.IsZero() && date.After(r.ticked):
 			r.counts.Transitions++
 		}
 	}
@@ -170,6 +177,17 @@ func (r *Roster) count(now time.Time) {
 			came(l.Until)
 		}
 	}
+}
+
+// dates are those to come.
+type dates struct {
+	changes int       // of the roster, when they were looked at
+	next    time.Time // zero: none
+}
+
+// hold reports whether none has come or changed since they were looked at.
+func (d *dates) hold(changes int, now time.Time) bool {
+	return d.changes == changes && (d.next.IsZero() || now.Before(d.next))
 }
 
 // resend delivers our change again to those who have not acknowledged it.

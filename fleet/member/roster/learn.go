@@ -167,9 +167,15 @@ func (r *Roster) SetForeign(now time.Time, name string, takesPart bool) {
 	}
 }
 
+const forgetEvery = time.Second
+
 // forget drops what departed long ago. Below the quorum nothing is dropped:
 // the deadline is reckoned from when the missing ones left.
 func (r *Roster) forget(now time.Time) {
+	if now.Sub(r.swept).Abs() < forgetEvery {
+		return
+	}
+	r.swept = now
 	if r.cfg.Quorum.Size > 1 {
 		if _, below := r.View().Below(now); below {
 			return
@@ -195,6 +201,14 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// sooner returns the earlier of two times, of which zero ones are none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // round cuts t to what an Entry can carry. It strips the monotonic reading.

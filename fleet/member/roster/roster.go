@@ -84,7 +84,11 @@ type Roster struct {
 	actions []Action
 	deaths  []Death
 	counts  Counts
-	changes int // times that something which View answers from has changed
+	coming  dates
+	swept   time.Time // when what departed was last dropped
+	chosen  dates     // when whom to watch was last decided
+	watched []*life   // that are to be watched, by name
+	changes int       // times that something which View answers from has changed
 	view    owner.View
 	viewed  int // changes when view was made
 	digest  digest
