@@ -147,18 +147,8 @@ func (b *bubble) settles(d time.Duration, what string, n int, peers ...*peer) {
 func (b *bubble) exactly(d time.Duration, what string, n int, peers ...*peer) {
 	b.t.Helper()
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		now := time.Now()
-		for key := range owner.Key(50) {
-			key *= 0x9E3779B97F4A7C15
-			claims := 0
-			for _, p := range peers {
-				if m, ok := p.View().Load().Owner(key, now); ok && m.Name == p.cfg.Name && !m.Peer {
-					claims++
-				}
-			}
-			if claims != 1 {
-				b.t.Fatalf("%s: a key is claimed by %d nodes\n%s", what, claims, b.state())
-			}
+		if least, most := claims(peers...); least != 1 || most != 1 {
+			b.t.Fatalf("%s: keys are claimed by %d to %d nodes\n%s", what, least, most, b.state())
 		}
 		switch {
 		case agree(n, peers...)():
@@ -167,6 +157,69 @@ func (b *bubble) exactly(d time.Duration, what string, n int, peers ...*peer) {
 			b.t.Fatalf("not within %s: %s\n%s", d, what, b.state())
 		}
 	}
+}
+
+// claims returns how many nodes serve a key at this instant, at least and at
+// most.
+func claims(peers ...*peer) (least, most int) {
+	now := time.Now()
+	least = len(peers)
+	for key := range owner.Key(50) {
+		key *= 0x9E3779B97F4A7C15
+		n := 0
+		for _, p := range peers {
+			if m, ok := p.View().Load().Owner(key, now); ok && m.Name == p.cfg.Name && !m.Peer {
+				n++
+			}
+		}
+		least, most = min(least, n), max(most, n)
+	}
+	return least, most
+}
+
+// Nodes that are started within a moment, each with the names of all, do not
+// begin clusters of their own.
+func TestNodesStartedTogetherServeNothingTwice(t *testing.T) {
+	for seed := range uint64(20) {
+		inBubble(t, func(b *bubble) {
+			rnd := rand.New(rand.NewPCG(seed, 4))
+			all := []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}
+			named := func(c *Config) {
+				c.Peers, c.Rejoin = func(context.Context) ([]string, error) { return all, nil }, time.Minute
+			}
+			begin := time.Now()
+			for i := range all {
+				b.start(fmt.Sprint("node-", i), named)
+				time.Sleep(time.Duration(rnd.IntN(1200)) * time.Millisecond)
+			}
+			for !agree(3, b.all()...)() {
+				if _, most := claims(b.all()...); most > 1 {
+					t.Fatalf("seed %d: a key is claimed by %d nodes\n%s", seed, most, b.state())
+				}
+				if time.Since(begin) > 20*time.Second {
+					t.Fatalf("seed %d: no cluster\n%s", seed, b.state())
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+}
+
+// A node whose peers are named and not there waits for them, but not for long;
+// one that is named alone does not wait.
+func TestTheFirstNodeDoesNotWaitForLong(t *testing.T) {
+	f := func(within time.Duration, names ...string) {
+		t.Helper()
+		inBubble(t, func(b *bubble) {
+			p := b.start("node-0", func(c *Config) { c.Peers = func(context.Context) ([]string, error) { return names, nil } })
+			b.settles(within, "serves alone", 1, p)
+			if missing := p.Health() != nil; missing != (len(names) > 1) {
+				t.Errorf("health: %v", p.Health())
+			}
+		})
+	}
+	f(100*time.Millisecond, "10.0.0.1:80")
+	f(meetPatience+time.Second, "10.0.0.1:80", "10.0.0.2:80")
 }
 
 // state describes what every node sees.
