@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// joinPatience is how long a node waits for its components before it takes
-	// part without some of them: a discovery that finds nothing must not keep the
-	// others from their targets.
+	// joinPatience is how long a node waits for its components before it asks
+	// whether others have more: a discovery that finds nothing anywhere must not
+	// keep the others from their targets.
 	joinPatience = time.Minute
 
 	// primedEvery is how often components are asked whether they can do their
@@ -68,6 +68,7 @@ func (c *Collector) openNode() error {
 	node.Log, node.Registry = c.log, c.registry
 	// The node answers nobody before there is a pipeline.
 	node.Told = func(component, from string, note []byte) { c.pipeline.Told(component, from, note) }
+	node.Has = func(component string) bool { return c.pipeline.Primed(component) }
 	if c.node, err = member.Open(node); err != nil {
 		return fmt.Errorf("open node: %w", err)
 	}
@@ -128,10 +129,7 @@ func (c *Collector) takePart(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	if missing := awaitPrimed(ctx, c.pipeline.Unprimed); len(missing) > 0 {
-		c.log.Warn("taking part in the cluster although some components are not ready", "waited", joinPatience,
-			"components", strings.Join(missing, ", "))
-	}
+	c.awaitShare(ctx)
 	if ctx.Err() == nil {
 		c.node.Ready()
 	}
@@ -141,6 +139,26 @@ func (c *Collector) takePart(ctx context.Context) {
 	defer cancel()
 	if err := c.node.Leave(patience); err != nil {
 		c.log.Warn("left without peers having agreed to take over; they will find out", "err", err)
+	}
+}
+
+// awaitShare returns when all components can do their share, when those that
+// cannot after some time can nowhere else either, or when ctx is done. Taking
+// part with less than others have would leave targets to nobody.
+func (c *Collector) awaitShare(ctx context.Context) {
+	for {
+		missing := awaitPrimed(ctx, c.pipeline.Unprimed)
+		if len(missing) == 0 {
+			return
+		}
+		elsewhere := c.node.AnyHas(ctx, missing)
+		if len(elsewhere) == 0 {
+			c.log.Warn("taking part in the cluster although some components are not ready; they are not on any other node either",
+				"waited", joinPatience, "components", strings.Join(missing, ", "))
+			return
+		}
+		c.log.Warn("not taking part in the cluster yet: components are not ready that are on other nodes",
+			"waited", joinPatience, "components", strings.Join(elsewhere, ", "))
 	}
 }
 

@@ -42,6 +42,10 @@ type Config struct {
 	// here; see Tell. It returns at once. Nil: nobody listens.
 	Told func(component, from string, note []byte)
 
+	// Has reports whether a component here can do its share of the work: it has
+	// targets. It returns at once. Nil: none can. See AnyHas.
+	Has func(component string) bool
+
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
@@ -186,6 +188,8 @@ func (n *Node) answer(ctx context.Context, l roster.Letter) roster.Letter {
 	case roster.Ask:
 		reply.Suspect, reply.SuspectInstance = l.Suspect, l.SuspectInstance
 		reply.Reachable = n.reach(ctx, l.Suspect, l.SuspectInstance)
+	case roster.Has:
+		reply.Reachable = n.cfg.Has != nil && n.cfg.Has(l.Component)
 	case roster.Note:
 		if n.cfg.Told != nil {
 			n.cfg.Told(l.Component, l.Sender, l.Note)
@@ -194,6 +198,37 @@ func (n *Node) answer(ctx context.Context, l roster.Letter) roster.Letter {
 	p := n.pulse()
 	reply.Clock, reply.Digest = p.Clock, p.Digest
 	return reply
+}
+
+// AnyHas returns those of the components that can do their share of the work
+// on another node, as far as nodes answer.
+func (n *Node) AnyHas(ctx context.Context, components []string) []string {
+	n.mu.Lock()
+	peers := n.roster.Living(time.Now().Round(0))
+	n.mu.Unlock()
+	has := make([]atomic.Bool, len(components))
+	var wg sync.WaitGroup
+	for _, p := range peers {
+		wg.Go(func() {
+			for i, c := range components {
+				if has[i].Load() {
+					continue
+				}
+				reply, err := n.write(ctx, p.Addr, roster.Letter{Kind: roster.Has, Component: c})
+				if err == nil && reply.Reachable {
+					has[i].Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var list []string
+	for i, c := range components {
+		if has[i].Load() {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // reach reports whether that life of a node answers us.

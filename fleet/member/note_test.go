@@ -82,6 +82,17 @@ func TestNotesReachWhoHasLeft(t *testing.T) {
 	})
 }
 
+func TestNodesKnowWhatOthersHave(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		x, _ := b.start("node-0", nil), b.start("node-1", nil) // which says nothing
+		b.start("node-2", func(c *Config) { c.Has = func(component string) bool { return component != "b" } })
+		b.settles(15*time.Second, "three serve", 3, b.all()...)
+		if got := x.AnyHas(b.t.Context(), []string{"a", "b", "c"}); !slices.Equal(got, []string{"a", "c"}) {
+			t.Errorf("others have %v", got)
+		}
+	})
+}
+
 func TestNotesAreTriedAgain(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		var e ear

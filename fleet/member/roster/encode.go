@@ -144,7 +144,7 @@ func DecodePulse(b []byte) (Pulse, error) {
 
 // A Letter is a direct message from one node to another, and its answer.
 type Letter struct {
-	Kind     Deed // Tell, Sync, Ask or Note
+	Kind     Deed // Tell, Sync, Ask, Note or Has
 	Sender   string
 	Instance Instance // of Sender
 
@@ -152,12 +152,12 @@ type Letter struct {
 
 	Suspect         string // Ask: can you reach this node?
 	SuspectInstance Instance
-	Reachable       bool // the answer to Ask
+	Reachable       bool // the answer to Ask, and yes to Has
 
 	Clock  time.Time // of the sender, and
 	Digest uint64    // its digest, as in a Pulse; in answers
 
-	Component string // Note: the ID of a component on either node
+	Component string // Note and Has: the ID of a component on either node
 	Note      []byte // and what the one tells the other
 }
 
@@ -180,7 +180,7 @@ func EncodeLetter(l Letter) []byte {
 	b = appendFlag(b, 7, l.Reachable)
 	b = appendTime(b, 8, l.Clock)
 	b = appendFixed(b, 9, l.Digest)
-	if l.Kind == Note {
+	if l.Kind == Note || l.Kind == Has {
 		b = protowire.AppendString(protowire.AppendTag(b, 10, protowire.BytesType), l.Component)
 		b = protowire.AppendBytes(protowire.AppendTag(b, 11, protowire.BytesType), l.Note)
 	}
