@@ -1,16 +1,13 @@
 package sim
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+	"github.com/divvy-collector/divvy/internal/script"
+)
 
 // playOrShrink plays h. One that breaks a law is shrunk and described.
 func playOrShrink(h History) string {
@@ -41,35 +38,17 @@ func TestStormsHeal(t *testing.T) {
 	})
 }
 
-// Histories that once broke a law, shrunk, each with what becomes of its slots.
+// What becomes of some histories, slot by slot.
 func TestStoredHistories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no histories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	script.Run(t, "testdata/*.txt", func(t *testing.T) func(script.Command) string {
+		return func(c script.Command) string {
+			h, err := ParseHistory(c.Input)
+			if err != nil || c.Words[0] != "play" {
+				t.Fatalf("%v: %v", c.Words, err)
 			}
-			history, err := ParseHistory(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := Transcript(history)
-			golden := file[:len(file)-len(".txt")] + ".golden"
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, _ := os.ReadFile(golden)
-			if got != string(want) {
-				t.Errorf("%s: the transcript is\n%swant\n%s", golden, got, want)
-			}
-		})
-	}
+			return Transcript(h)
+		}
+	})
 }
 
 func TestAHistoryIsReadBack(t *testing.T) {

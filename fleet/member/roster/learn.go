@@ -26,10 +26,14 @@ func (r *Roster) Learn(now time.Time, entries ...Entry) (news bool) {
 	return news
 }
 
+// maxAhead is how far ahead of our own Seq another may claim it to be. Nobody
+// raises it but us, so whoever claims more is broken, or means harm.
+const maxAhead = 1 << 16
+
 // hearOfSelf corrects those who hold this life for dead. The dates stay: this
 // node went on serving, as its heirs did, and they stop when they hear.
 func (r *Roster) hearOfSelf(now time.Time, e Entry) {
-	if e.Seq < r.self.Seq || e.Seq == r.self.Seq && !e.Down {
+	if e.Seq < r.self.Seq || e.Seq == r.self.Seq && !e.Down || e.Seq-r.self.Seq > maxAhead {
 		return
 	}
 	if e.Down {
