@@ -25,6 +25,8 @@ type bubble struct {
 	t     *testing.T
 	net   *memnet.Net
 	peers map[string]*peer
+
+	strangers []func() // end what is no peer
 }
 
 // inBubble runs a test in a bubble. memberlist leaves timers behind, which the
@@ -37,6 +39,9 @@ func inBubble(t *testing.T, f func(b *bubble)) {
 			b.net.Cut(nil)
 			for _, p := range b.all() {
 				b.kill(p)
+			}
+			for _, end := range b.strangers {
+				end()
 			}
 			time.Sleep(2 * time.Minute)
 		}()

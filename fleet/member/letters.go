@@ -32,6 +32,12 @@ var (
 	errNoLetters = errors.New("it answers 404: it is no node of divvy's, or has no --cluster.enabled")
 )
 
+// A refusal is the answer of a node that takes no letters from this one.
+type refusal struct{ status, text string }
+
+// Error returns what it says.
+func (r refusal) Error() string { return "it answers " + r.status + ": " + r.text }
+
 // newClient returns the client of letters and lifelines: HTTP/2, with pings
 // that find dead connections within four seconds.
 func newClient(cfg Config) *http.Client {
@@ -97,7 +103,7 @@ func (n *Node) write(ctx context.Context, addr string, l roster.Letter) (roster.
 	case resp.StatusCode == http.StatusNotFound:
 		return roster.Letter{}, errNoLetters
 	case resp.StatusCode != http.StatusOK:
-		return roster.Letter{}, fmt.Errorf("it answers %s: %s", resp.Status, firstLine(b))
+		return roster.Letter{}, refusal{resp.Status, firstLine(b)}
 	}
 	if err := n.seal.checkReply(resp, n.cfg.Cluster, nonce, b); err != nil {
 		return roster.Letter{}, err

@@ -135,6 +135,10 @@ func (n *Node) meetAny(ctx context.Context, peers []string) (meeting, []string) 
 // taken, and joins its gossip. Nodes of other software only know the latter.
 func (n *Node) meet(ctx context.Context, addr string) error {
 	err := n.sync(ctx, addr)
+	var no refusal
+	if errors.As(err, &no) {
+		return err
+	}
 	joined, joinErr := n.list.Join([]string{addr})
 	switch {
 	case err == nil || joined > 0:
@@ -179,7 +183,14 @@ func oneLine(err error) string {
 	if errors.As(err, &of) {
 		err = of.Err
 	}
-	return strings.Join(strings.Fields(err.Error()), " ")
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	switch {
+	case strings.Contains(text, "http2: client connection lost"):
+		return "it takes connections and answers nothing: " + text
+	case strings.Contains(text, "http2:"):
+		return "something else than HTTP/2 is spoken there: " + text
+	}
+	return text
 }
 
 // found notes that peers were looked for, and why none was found.

@@ -47,6 +47,10 @@ func TestOnlyWhoKnowsTheSecretIsAdmitted(t *testing.T) {
 		t.Error("a seal of another body is accepted")
 	}
 	r, _ = sealed(theirs, "c", letterPath, body)
+	if _, err := none.check(r, "c", body); err == nil {
+		t.Error("who has no secret takes one for granted")
+	}
+	r, _ = sealed(none, "c", letterPath, body)
 	if _, err := none.check(r, "c", body); err != nil {
 		t.Errorf("who has no secret asks for one: %v", err)
 	}
