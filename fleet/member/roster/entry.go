@@ -37,7 +37,7 @@ type Entry struct {
 	Seq      uint32    // rises with every announcement of this instance
 	From     time.Time // serves slots at or after From; zero: does not take part yet
 	Until    time.Time // serves slots before Until; zero: no end announced
-	Down     bool      // found dead, or withdrew at once
+	Down     bool      // found dead
 	DownAt   time.Time // latest proof of life known to who found it dead
 
 	// Former are windows of this life that are over or were called off, the

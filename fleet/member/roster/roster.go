@@ -84,7 +84,7 @@ type Roster struct {
 	actions []Action
 	deaths  []Death
 	counts  Counts
-	coming  dates
+	coming  dates     // that are to be counted
 	swept   time.Time // when what departed was last dropped
 	chosen  dates     // when whom to watch was last decided
 	watched []*life   // that are to be watched, by name
