@@ -187,6 +187,8 @@ func oneLine(err error) string {
 	switch {
 	case strings.Contains(text, "http2: client connection lost"):
 		return "it takes connections and answers nothing: " + text
+	case strings.HasSuffix(text, "EOF"):
+		return "it ends the connection without an answer, as who expects TLS does: " + text
 	case strings.Contains(text, "http2:"):
 		return "something else than HTTP/2 is spoken there: " + text
 	}

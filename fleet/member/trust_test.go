@@ -2,11 +2,19 @@ package member
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // sealed returns a request as a node with that secret makes it.
@@ -75,6 +83,52 @@ func TestRepliesAnswerTheirRequest(t *testing.T) {
 	back.Header.Set(sealHeader, nonce+"."+resp.Header.Get(sealHeader))
 	if _, err := s.check(back, "c", body); err == nil {
 		t.Error("a reply passes as a request")
+	}
+}
+
+// issue returns a certificate that parent signed, or that signed itself.
+func issue(t *testing.T, until time.Time, parent *x509.Certificate, by *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.Add(-time.Hour), NotAfter: until, IsCA: parent == nil, BasicConstraintsValid: true}
+	if parent == nil {
+		parent, by = c, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err = x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, key
+}
+
+func TestPeersNeedACertificateOfTheAuthority(t *testing.T) {
+	soon, past := time.Now().Add(time.Minute), time.Now().Add(-time.Minute)
+	ca, key := issue(t, soon, nil, nil)
+	good, _ := issue(t, soon, ca, key)
+	expired, _ := issue(t, past, ca, key)
+	foreign, _ := issue(t, soon, nil, nil)
+	authorities := x509.NewCertPool()
+	authorities.AddCert(ca)
+	f := func(what, want string, chain ...*x509.Certificate) {
+		t.Helper()
+		err := certified(&http.Request{TLS: &tls.ConnectionState{PeerCertificates: chain}}, authorities)
+		if text := fmt.Sprint(err); !strings.Contains(text, want) {
+			t.Errorf("%s: %s; want %q", what, text, want)
+		}
+	}
+	f("a good one", "<nil>", good)
+	f("none", "demand a client certificate")
+	f("an expired one", "expired", expired)
+	f("a foreign one", "unknown authority", foreign)
+	if certified(&http.Request{}, authorities) == nil || certified(&http.Request{}, nil) != nil {
+		t.Error("plain HTTP passes, or does not where no certificate is demanded")
 	}
 }
 
