@@ -77,10 +77,10 @@ func (w *World) excuseMissed(s time.Time, used map[int]bool) bool {
 }
 
 // Stale returns the first slot that a process served when it had been stopped
-// at its time, for long enough to notice; "" if there is none.
-func (w *World) Stale() string {
+// at its time, for long enough to notice, since a time; "" if there is none.
+func (w *World) Stale(since time.Duration) string {
 	for _, e := range w.ends {
-		if e.woke.Sub(e.at) <= stall+tickEvery {
+		if e.woke.Sub(e.at) <= stall+tickEvery || e.at.Sub(w.start) < since {
 			continue
 		}
 		for i := range w.keys {

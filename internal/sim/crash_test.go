@@ -192,7 +192,7 @@ func TestAPauseOfAnyLengthIsExcusedSlotBySlot(t *testing.T) {
 			w.Run(some(4000))
 		}
 		w.Run(longest + 40*time.Second)
-		if wrong := w.Stale(); wrong != "" {
+		if wrong := w.Stale(0); wrong != "" {
 			return wrong
 		}
 		if wrong := w.Blame(settled, w.Now()-5*time.Second); wrong != "" {

@@ -184,14 +184,14 @@ func (p *play) check() error {
 	crash := p.any(Kill, Vanish) && !p.any(Pause, Cut, Mute)
 	moved, blame := p.moved(before, owners), ""
 	if p.calm() && !p.any(Cut, Mute) {
-		blame = cmp.Or(p.Blame(p.settled, p.Now()-p.cfg.Interval), p.Stale())
+		blame = cmp.Or(p.Blame(p.settled, p.Now()-p.cfg.Interval), p.Stale(p.settled))
 	}
 	switch {
 	case last.Missed+last.Doubled > 0:
 		return fmt.Errorf("settled, and: %s", last)
 	case p.calm() && planned && all.Missed+all.Doubled > 0:
 		return fmt.Errorf("only planned changes, and: %s", all)
-	case p.calm() && crash && len(p.changed) == 1 && all.Hole > p.cfg.Interval+5*time.Second:
+	case p.calm() && crash && len(p.changed) == 1 && all.Hole > p.cfg.Interval+5*time.Second+2*p.cfg.Skew:
 		return fmt.Errorf("one crash, and: %s", all)
 	case (planned || crash) && split > 10*time.Second:
 		return fmt.Errorf("seen as two clusters for %s", split)

@@ -137,6 +137,8 @@ func (r *Roster) pursue(now time.Time, l *life) {
 	denied := d.unreached > 0 && (d.unreached >= d.asking || now.Sub(d.asked) >= askPatience)
 	switch {
 	case d.asked.IsZero():
+	case denied && !vouched && r.ignorant(now, l):
+		return
 	case denied && !vouched:
 		r.markDown(now, l)
 		return
@@ -152,6 +154,17 @@ func (r *Roster) pursue(now time.Time, l *life) {
 	for _, w := range witnesses {
 		r.do(Action{Do: Ask, Peer: w.Name, Addr: w.Addr, Suspect: l.Name, Instance: l.Instance})
 	}
+}
+
+// ignorance is how long after having met a life others are left to date its
+// death, if they can.
+const ignorance = 5 * time.Second
+
+// ignorant reports whether we have no proof of that life of our own, and just
+// met it, so that somebody else can date its death better.
+func (r *Roster) ignorant(now time.Time, l *life) bool {
+	return l.proof.Equal(l.Instance.Started()) && now.Sub(l.met) < ignorance &&
+		slices.ContainsFunc(r.lives, func(o *life) bool { return o.Name != l.Name && !o.departed(now) })
 }
 
 // witnesses returns peers that can be asked about l: living ones that are not

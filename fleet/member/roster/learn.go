@@ -97,7 +97,7 @@ func (r *Roster) endFormerLives(now time.Time, name string) {
 		anew := slices.ContainsFunc(lives, func(l *life) bool {
 			return !l.Down && l.Addr == old.Addr && l.Instance > old.Instance
 		})
-		if !old.departed(now) && (ours || anew) {
+		if !old.departed(now) && (ours || anew) && !r.ignorant(now, old) {
 			r.markDown(now, old)
 		}
 	}
