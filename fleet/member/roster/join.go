@@ -201,15 +201,16 @@ func (r *Roster) resend(now time.Time) {
 
 // postpone moves a date that is close by a lead, once, if somebody alive has
 // not heard of it, or if before our From we do not agree with everybody. What
-// remains of the lead is time to tell the new date.
+// remains of the lead is time to tell the new date; where that is too little,
+// or for somebody whom we have just met, the date stays.
 func (r *Roster) postpone(now time.Time) {
 	date := r.pending()
-	if date == nil || r.moved || date.Sub(now) > r.cfg.Lead*2/5 || !now.Before(*date) {
+	if date == nil || r.moved || date.Sub(now) > r.cfg.Lead*2/5 || date.Sub(now) < r.cfg.Lead/10 {
 		return
 	}
 	late := slices.ContainsFunc(r.lives, func(l *life) bool {
 		last := date.Sub(now) <= r.cfg.Lead/5
-		unheard := l.acked < r.self.Seq && (last || now.Sub(l.met) > 2*r.cfg.Resend)
+		unheard := l.acked < r.self.Seq && now.Sub(l.met) > 2*r.cfg.Resend
 		differs := r.stage == Joining && !l.differs.IsZero() && (last || now.Sub(l.differs) > maxDiffer)
 		return (unheard || differs) && l.doubt.since.IsZero() && !l.departed(now)
 	})
