@@ -93,9 +93,11 @@ func TestABacklogIsNotOvertakenByThePlannedMove(t *testing.T) {
 func (b *band) latest() (late time.Duration) {
 	synctest.Wait()
 	for _, p := range b.all {
+		p.sink.mu.Lock()
 		for _, rec := range p.sink.batches {
 			late = max(late, rec.at.Sub(time.UnixMilli(stamp(rec.lines[0]))))
 		}
+		p.sink.mu.Unlock()
 	}
 	return late
 }
@@ -117,13 +119,16 @@ func TestWhatIsHeldBackIsNeverLost(t *testing.T) {
 	f := func(during func(b *band)) {
 		t.Helper()
 		play(t, 20, func(b *band) {
-			for _, p := range b.players {
-				p.sink.lag = time.Hour // nobody says that it has delivered
+			for name := range b.players {
+				b.backlog(name, time.Hour) // nobody says that it has delivered
 			}
 			from := b.join("d")
 			during(b)
 			time.Sleep(40 * time.Second)
+			synctest.Wait()
 			d := b.all[3]
+			d.sink.mu.Lock()
+			defer d.sink.mu.Unlock()
 			if len(d.sink.batches) == 0 || len(d.sink.faults) > 0 {
 				t.Errorf("%d batches, faults %v", len(d.sink.batches), d.sink.faults)
 			}
