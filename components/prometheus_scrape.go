@@ -195,14 +195,15 @@ func (a *scrapeArgs) config(env component.Env) scrape.Config {
 			Buckets: a.NativeHistogramBucketLimit, BucketFactor: a.NativeHistogramMinBucketFactor,
 		},
 		FailureLog: a.ScrapeFailureLogFile,
-		Self:       env.Self, View: env.View, Log: env.Log, Registry: env.Registry, Dial: env.Dial, Tell: env.Tell,
+		Self:       env.Self, View: env.View, Lease: env.Lease, Log: env.Log, Registry: env.Registry, Dial: env.Dial,
+		Tell: env.Tell, Reaches: env.Reaches,
 		Live: env.Live, Flow: env.Flow,
 	}
 	if c.JobName == "" {
 		c.JobName = env.ID
 	}
 	if !a.clustered() {
-		c.View = cell.New(owner.Alone(env.Self))
+		c.View, c.Lease = cell.New(owner.Alone(env.Self)), nil
 	}
 	for _, p := range a.ScrapeProtocols {
 		c.Protocols = append(c.Protocols, scrape.Protocol(p))

@@ -85,25 +85,37 @@ func TestRestartInPlaceIsADeathAndAJoin(t *testing.T) {
 }
 
 // A node that is stopped for a while has heirs, and serves nothing on waking
-// before it has joined again.
+// before it has joined again. The short stops are those that it notices and that
+// its peers need not: there its word alone says what it had served.
 func TestPausedNodeServesNothingStale(t *testing.T) {
-	c, _ := started(t, "a", "b", "c")
-	at := time.Now()
-	c.node("b").signal(syscall.SIGSTOP)
-	c.wait(*pause)
-	woke := time.Now()
-	c.node("b").signal(syscall.SIGCONT)
-	c.until(healing, "all nodes take part", func() bool { return c.agree("a", "b", "c") })
-	t.Logf("all nodes took part %s after waking", time.Since(woke))
-	c.wait(2 * slotEvery)
-	c.survived("b", at)
-	for _, s := range c.servedBy("b", woke) {
-		if s.Time.Sub(woke) < lead/2 {
-			t.Errorf("the woken node scraped %s after %s", s.Target, s.Time.Sub(woke))
-		}
+	t.Parallel()
+	f := func(d time.Duration) {
+		t.Run(d.String(), func(t *testing.T) {
+			c, _ := started(t, "a", "b", "c")
+			at := time.Now()
+			c.node("b").signal(syscall.SIGSTOP)
+			c.wait(d)
+			woke := time.Now()
+			c.node("b").signal(syscall.SIGCONT)
+			c.until(healing, "all nodes take part", func() bool { return c.agree("a", "b", "c") })
+			t.Logf("all nodes took part %s after waking", time.Since(woke))
+			c.wait(2 * slotEvery)
+			c.survived("b", at)
+			for _, s := range c.servedBy("b", woke) {
+				if s.Time.Sub(woke) < lead/2 {
+					t.Errorf("the woken node scraped %s after %s", s.Target, s.Time.Sub(woke))
+				}
+			}
+			if d <= maxSilence {
+				c.none("doubled", c.tally(at.Add(-slotEvery), time.Now(), anybody).doubled)
+			}
+			c.unmarked()
+			c.kept(at)
+		})
 	}
-	c.unmarked()
-	c.kept(at)
+	f(1600 * time.Millisecond)
+	f(2500 * time.Millisecond)
+	f(*pause)
 }
 
 // A network that falls apart makes two clusters, each of which serves all that

@@ -2,6 +2,13 @@ package pipeline
 
 import "slices"
 
+// Primed reports whether there is a component with that ID, and it can do its
+// share of a cluster's work.
+func (p *Pipeline) Primed(id string) bool {
+	r, built := p.runningOf(id)
+	return built && r.Primed()
+}
+
 // Unprimed returns the IDs of the components that cannot do their share of a
 // cluster's work yet: those that are not built, because they wait for what
 // they refer to, and those that say so (component.Primer). Before the first

@@ -45,6 +45,13 @@ func (l *Log) Append(recs ...Record) error {
 	return nil
 }
 
+// End returns the sequence number that the next record will have.
+func (l *Log) End() uint64 {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	return l.w.nextSeq
+}
+
 // place numbers the records of g and finds them a place, on disk or in memory.
 // After an error the caller still holds g.
 func (l *Log) place(g *group) error {

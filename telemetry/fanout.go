@@ -183,6 +183,17 @@ func (f *fanout) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// Delivered waits for all sinks at the same time.
+func (f *fanout) Delivered(ctx context.Context) error {
+	errs := make([]error, len(f.sinks))
+	var wg sync.WaitGroup
+	for i, s := range f.sinks {
+		wg.Go(func() { errs[i] = Delivered(ctx, s) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
 // keyOf encodes a list of handles as a map key.
 func keyOf(list []Handle) string {
 	b := make([]byte, 0, 8*len(list))

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/divvy-collector/divvy/fleet/lookup"
+	"github.com/divvy-collector/divvy/fleet/lookup/kube"
 	"github.com/divvy-collector/divvy/fleet/member"
 )
 
@@ -48,8 +49,9 @@ func defaultClusterConfig() ClusterConfig {
 		host = "localhost"
 	}
 	return ClusterConfig{
-		Node: member.Config{Name: host, Rejoin: time.Minute, MaxPeers: 5},
-		Self: lookup.Self{Interfaces: []string{"eth0", "en0"}},
+		Node:  member.Config{Name: host, Rejoin: time.Minute, MaxPeers: 5},
+		Peers: lookup.Config{Providers: map[string]lookup.Provider{kube.Name: kube.Provider()}},
+		Self:  lookup.Self{Interfaces: []string{"eth0", "en0"}},
 	}
 }
 

@@ -98,10 +98,12 @@ func (c *Collector) assemble() {
 			Registry:   c.registry,
 			Self:       self,
 			View:       view,
+			Lease:      c.lease(),
 			Dial:       c.listener.Dial,
 			MemoryAddr: c.cfg.HTTP.MemoryAddr,
 			Gatherer:   c.registry,
 			Drain:      c.cfg.drain(),
+			Reaches:    c.reaches(),
 		},
 		Tell:             c.tell(),
 		Path:             configDir(c.path),
@@ -174,6 +176,7 @@ func (c *Collector) Load() (err error) {
 		return explained{err: err, text: explain(sources, err)}
 	}
 	c.sources = sources
+	c.tellConfig(sources)
 	// An http block that has not changed is not applied again, but the files that
 	// it names may have: certificates are renewed in place.
 	if err := c.listener.Refresh(); err != nil {

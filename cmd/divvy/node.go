@@ -13,13 +13,14 @@ import (
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/member"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 	"github.com/divvy-collector/divvy/pipeline"
 )
 
 const (
-	// joinPatience is how long a node waits for its components before it takes
-	// part without some of them: a discovery that finds nothing must not keep the
-	// others from their targets.
+	// joinPatience is how long a node waits for its components before it asks
+	// whether others have more: a discovery that finds nothing anywhere must not
+	// keep the others from their targets.
 	joinPatience = time.Minute
 
 	// primedEvery is how often components are asked whether they can do their
@@ -63,15 +64,11 @@ func (c *Collector) openNode() error {
 		peers.Port, peers.Log = listen.Port(), c.log
 		node.Peers = peers.Peers
 	}
-	// What cannot be read now is not loaded either, and then nobody is told.
-	if sources, err := readSources(c.path); err == nil {
-		sum := pipeline.Hash(sources)
-		node.Config = binary.BigEndian.Uint64(sum[:])
-	}
 	node.Version, node.Dir = currentBuild().Version, filepath.Join(c.cfg.StoragePath, "cluster")
 	node.Log, node.Registry = c.log, c.registry
 	// The node answers nobody before there is a pipeline.
 	node.Told = func(component, from string, note []byte) { c.pipeline.Told(component, from, note) }
+	node.Has = func(component string) bool { return c.pipeline.Primed(component) }
 	if c.node, err = member.Open(node); err != nil {
 		return fmt.Errorf("open node: %w", err)
 	}
@@ -84,12 +81,29 @@ func (c *Collector) openNode() error {
 	return nil
 }
 
+// tellConfig tells the cluster, if there is one, which configuration was
+// loaded.
+func (c *Collector) tellConfig(sources map[string][]byte) {
+	if c.node != nil {
+		sum := pipeline.Hash(sources)
+		c.node.SetConfig(binary.BigEndian.Uint64(sum[:]))
+	}
+}
+
 // view returns who serves what: the cluster's view, or that of a cluster of one.
 func (c *Collector) view() *cell.Cell[owner.View] {
 	if c.node == nil {
 		return cell.New(owner.Alone(c.cfg.Cluster.Node.Name))
 	}
 	return c.node.View()
+}
+
+// lease returns how long the view may be acted upon; nil: always.
+func (c *Collector) lease() *schedule.Lease {
+	if c.node == nil {
+		return nil
+	}
+	return c.node.Lease()
 }
 
 // tell returns how components send notes to other nodes, or nil.
@@ -100,6 +114,14 @@ func (c *Collector) tell() func(node, component string, note []byte) {
 	return c.node.Tell
 }
 
+// reaches returns how components ask whether their notes may arrive, or nil.
+func (c *Collector) reaches() func(node string) bool {
+	if c.node == nil {
+		return nil
+	}
+	return c.node.Reaches
+}
+
 // takePart takes part in the cluster, if there is one, from when the components
 // can do their share until ctx is done, and then until others have taken over.
 func (c *Collector) takePart(ctx context.Context) {
@@ -107,10 +129,7 @@ func (c *Collector) takePart(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	if missing := awaitPrimed(ctx, c.pipeline.Unprimed); len(missing) > 0 {
-		c.log.Warn("taking part in the cluster although some components are not ready", "waited", joinPatience,
-			"components", strings.Join(missing, ", "))
-	}
+	c.awaitShare(ctx)
 	if ctx.Err() == nil {
 		c.node.Ready()
 	}
@@ -120,6 +139,26 @@ func (c *Collector) takePart(ctx context.Context) {
 	defer cancel()
 	if err := c.node.Leave(patience); err != nil {
 		c.log.Warn("left without peers having agreed to take over; they will find out", "err", err)
+	}
+}
+
+// awaitShare returns when all components can do their share, when those that
+// cannot after some time can nowhere else either, or when ctx is done. Taking
+// part with less than others have would leave targets to nobody.
+func (c *Collector) awaitShare(ctx context.Context) {
+	for {
+		missing := awaitPrimed(ctx, c.pipeline.Unprimed)
+		if len(missing) == 0 {
+			return
+		}
+		elsewhere := c.node.AnyHas(ctx, missing)
+		if len(elsewhere) == 0 {
+			c.log.Warn("taking part in the cluster although some components are not ready; they are not on any other node either",
+				"waited", joinPatience, "components", strings.Join(missing, ", "))
+			return
+		}
+		c.log.Warn("not taking part in the cluster yet: components are not ready that are on other nodes",
+			"waited", joinPatience, "components", strings.Join(elsewhere, ", "))
 	}
 }
 

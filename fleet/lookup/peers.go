@@ -29,10 +29,10 @@ type Config struct {
 	Provider string   // whom to ask instead: "provider=name key=value …"; empty: nobody
 	Port     uint16   // of peers whose port nothing tells
 
+	Providers map[string]Provider // that Provider may name, besides those of this package
+
 	Resolver Resolver     // nil: net.DefaultResolver
 	Log      *slog.Logger // gets addresses that lead nowhere while others do; nil: none
-
-	providers map[string]provider // nil: those of this build
 }
 
 // timeout bounds one look.

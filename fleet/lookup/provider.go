@@ -17,17 +17,19 @@ import (
 	"github.com/hashicorp/go-discover/provider/tencentcloud"
 )
 
-// A provider looks up the addresses of machines that have been marked as
+// A Provider looks up the addresses of machines that have been marked as
 // peers, in ways of its own.
-type provider interface {
+type Provider interface {
+	// Addrs returns host or host:port of each. question is what
+	// Config.Provider says.
 	Addrs(question map[string]string, log *log.Logger) ([]string, error)
 }
 
-// providers are those that Config.Provider may name: they cost less than a
-// megabyte each, and their vendors' libraries are looked after. See
+// providers are those that Config.Provider may always name: they cost less
+// than a megabyte each, and their vendors' libraries are looked after. See
 // docs/dependencies.md for those that are left out.
-func providers() map[string]provider {
-	return map[string]provider{
+func providers() map[string]Provider {
+	return map[string]Provider{
 		"gce":          &gce.Provider{},
 		"linode":       &linode.Provider{},
 		"mdns":         &mdns.Provider{},
@@ -37,19 +39,17 @@ func providers() map[string]provider {
 
 // leftOut are providers that people may know from elsewhere.
 var leftOut = []string{
-	"aliyun", "aws", "azure", "digitalocean", "k8s", "os", "packet", "scaleway", "softlayer", "triton", "vsphere",
+	"aliyun", "aws", "azure", "digitalocean", "os", "packet", "scaleway", "softlayer", "triton", "vsphere",
 }
 
 // chosen returns the question and whom to ask.
-func (c *Config) chosen() (map[string]string, provider, error) {
+func (c *Config) chosen() (map[string]string, Provider, error) {
 	question, err := parseQuestion(c.Provider)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %q: %w", c.Provider, err)
 	}
-	known := c.providers
-	if known == nil {
-		known = providers()
-	}
+	known := providers()
+	maps.Copy(known, c.Providers)
 	name := question["provider"]
 	if p := known[name]; p != nil {
 		return question, p, nil

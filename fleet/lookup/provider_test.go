@@ -52,13 +52,13 @@ func TestQuestionIsReadAsItIsWritten(t *testing.T) {
 
 // A provider's answer is completed with the port, and each peer is there once.
 func TestProviderIsAsked(t *testing.T) {
-	known := map[string]provider{
+	known := map[string]Provider{
 		"sky":  cloud(func(q map[string]string) ([]string, error) { return strings.Split(q["list"], ","), nil }),
 		"rain": cloud(func(map[string]string) ([]string, error) { return nil, errors.New("no umbrella") }),
 	}
 	f := func(question string, want ...string) {
 		t.Helper()
-		c := Config{Provider: question, Port: 12345, providers: known}
+		c := Config{Provider: question, Port: 12345, Providers: known}
 		got, err := c.Peers(t.Context())
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", question, err, diff)
@@ -69,15 +69,15 @@ func TestProviderIsAsked(t *testing.T) {
 
 	wrong := func(question, want string) {
 		t.Helper()
-		c := Config{Provider: question, providers: known}
+		c := Config{Provider: question, Providers: known}
 		if got, err := c.Peers(t.Context()); err == nil || err.Error() != want {
 			t.Errorf("%s gives %v and %v, want %s", question, got, err, want)
 		}
 	}
 	wrong("provider=rain", "ask provider rain for peers: no umbrella")
 	wrong("provider", `read "provider": provider: missing '='`)
-	wrong("provider=sun", `provider "sun" is unknown; there are rain, sky. Addresses that the DNS knows can be joined without one`)
-	wrong("provider=aws", `provider "aws" is not part of this build; there are rain, sky. Addresses that the DNS knows can be joined without one`)
+	wrong("provider=sun", `provider "sun" is unknown; there are gce, linode, mdns, rain, sky, tencentcloud. Addresses that the DNS knows can be joined without one`)
+	wrong("provider=aws", `provider "aws" is not part of this build; there are gce, linode, mdns, rain, sky, tencentcloud. Addresses that the DNS knows can be joined without one`)
 }
 
 // What the build has is known before it is asked.
@@ -86,7 +86,7 @@ func TestValidateListsProviders(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	c.Provider = "provider=k8s label_selector=x"
+	c.Provider = "provider=aws label_selector=x"
 	err := c.Validate()
 	if err == nil || !strings.Contains(err.Error(), "gce, linode, mdns, tencentcloud") || !strings.Contains(err.Error(), "not part of this build") {
 		t.Errorf("got %v", err)
@@ -97,7 +97,7 @@ func TestValidateListsProviders(t *testing.T) {
 func TestSilentProviderIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
-		c := Config{Provider: "provider=sky", providers: map[string]provider{
+		c := Config{Provider: "provider=sky", Providers: map[string]Provider{
 			"sky": cloud(func(map[string]string) ([]string, error) { <-answer; return nil, nil }),
 		}}
 		_, err := c.Peers(t.Context())

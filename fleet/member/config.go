@@ -30,18 +30,21 @@ type Config struct {
 	MaxPeers int           // peers to contact at a time; 0: all
 
 	TLS     *tls.Config    // for connections to peers; nil: plain HTTP/2
-	PeerCAs *x509.CertPool // who signs the peers' certificates, which are then demanded; see AskForCertificates
+	PeerCAs *x509.CertPool // who signs the peers' certificates, which are then demanded: the listener has to ask for them
 	Secret  []byte         // shared by all nodes, 16 bytes or more; nil: none. It excludes nodes of other software
 
 	Version string // of the program
 	Zone    string // where the node is
-	Config  uint64 // hash of the configuration
 
 	Dir string // where peers are remembered; empty: they are not
 
 	// Told takes what a component of another node sent to the one of the same ID
 	// here; see Tell. It returns at once. Nil: nobody listens.
 	Told func(component, from string, note []byte)
+
+	// Has reports whether a component here can do its share of the work: it has
+	// targets. It returns at once. Nil: none can. See AnyHas.
+	Has func(component string) bool
 
 	Log      *slog.Logger
 	Registry prometheus.Registerer
@@ -61,12 +64,14 @@ const (
 	letterTimeout = 5 * time.Second        // a letter and its answer
 	reachTimeout  = 500 * time.Millisecond // of a witness that tries to reach a suspect
 	dialTimeout   = time.Second
-	leaveTimeout  = time.Second
-	maxSending    = 64  // letters on their way at the same time, without notes
-	maxNoting     = 16  // notes on their way at the same time
-	maxNotes      = 256 // notes that wait to be sent
-	maxAnswering  = 256 // requests that are answered at the same time, without lifelines
-	minSecret     = 16  // bytes
+	leaveTimeout  = time.Second // for the gossip to spread that this node left
+	lastNotes     = time.Second // for notes that wait when Run ends
+	maxSending    = 64          // letters on their way at the same time, without notes
+	maxNoting     = 16          // notes on their way at the same time
+	maxNotes      = 256         // notes that wait to be sent; and those that wait to be sent again
+	maxTries      = 5           // of a note, in some ten seconds
+	maxAnswering  = 256         // requests that are answered at the same time, without lifelines
+	minSecret     = 16          // bytes
 )
 
 func (c Config) defaulted() Config {

@@ -20,6 +20,9 @@ type known struct {
 	life roster.Instance // 0: it is of other software
 }
 
+// foreign reports whether the member is of other software.
+func (k known) foreign() bool { return k.life == 0 }
+
 // knownOf reads a member as a callback gets it.
 func knownOf(m *memberlist.Node) (known, roster.Entry) {
 	e, err := roster.DecodeMetadata(m.Meta, m.Name, m.Address())

@@ -5,6 +5,7 @@ import (
 	"log"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -26,14 +27,43 @@ func (n *Node) gossipConfig() *memberlist.Config {
 	c.DeadNodeReclaimTime = time.Second
 	c.DelegateProtocolVersion, c.DelegateProtocolMin, c.DelegateProtocolMax = 0, 0, 0
 	c.Delegate, c.Events, c.Ping, c.Merge, c.Conflict = delegate{n}, delegate{n}, delegate{n}, delegate{n}, delegate{n}
-	c.Logger = log.New(logLines{n.log}, "", 0)
+	c.Logger = log.New(&logLines{log: n.log}, "", 0)
 	return c
 }
 
-// logLines passes memberlist's lines on at the level that they name.
-type logLines struct{ log *slog.Logger }
+// logLines passes memberlist's lines on at the level that they name. Strangers
+// can cause them: of lines that differ only in where they come from, one is
+// worth a warning in a while.
+type logLines struct {
+	log *slog.Logger
 
-func (l logLines) Write(line []byte) (int, error) {
+	mu     sync.Mutex
+	warned map[string]time.Time // by the text without the address
+}
+
+const (
+	quietFor  = time.Minute // between two warnings of one kind
+	maxWarned = 100         // kinds that are remembered
+)
+
+// again reports whether text was a warning shortly before.
+func (l *logLines) again(text string) bool {
+	kind, _, _ := strings.Cut(text, " from=")
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, ok := l.warned[kind]; ok && now.Sub(last) < quietFor {
+		return true
+	}
+	if l.warned == nil || len(l.warned) >= maxWarned {
+		l.warned = map[string]time.Time{}
+	}
+	l.warned[kind] = now
+	return false
+}
+
+// Write logs one line.
+func (l *logLines) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	level := slog.LevelDebug
 	for prefix, at := range map[string]slog.Level{"[WARN]": slog.LevelWarn, "[ERR]": slog.LevelWarn, "[INFO]": slog.LevelDebug, "[DEBUG]": slog.LevelDebug} {
@@ -41,7 +71,10 @@ func (l logLines) Write(line []byte) (int, error) {
 			text, level = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest), "memberlist:")), at
 		}
 	}
-	l.log.Log(context.Background(), level, text, "from", "gossip")
+	if level == slog.LevelWarn && l.again(text) {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, text, "by", "gossip")
 	return len(line), nil
 }
 
@@ -55,9 +88,11 @@ func (n *Node) renewMetadata(ctx context.Context) {
 			return
 		case <-n.renew:
 		}
-		err := n.list.UpdateNode(leaveTimeout)
+		// It waits for peers to have it, which is no use: that it took the
+		// update shows in NotifyUpdate, at once.
+		_ = n.list.UpdateNode(time.Millisecond)
 		n.mu.Lock()
-		done := err == nil && n.gossiped == string(*n.metadata.Load())
+		done := n.gossiped == string(*n.metadata.Load())
 		n.mu.Unlock()
 		if !done {
 			if !sleep(ctx, tickEvery) {

@@ -17,6 +17,9 @@ type Peer struct {
 	State string       // viewer, participant or terminating
 	Self  bool         // it is this node
 	Entry roster.Entry // what it says of itself; no Instance: it is of other software
+
+	Skew  time.Duration // its clock less ours, if Timed
+	Timed bool          // Skew is known
 }
 
 // Peers returns the living nodes by name, this one included, of whatever
@@ -27,8 +30,10 @@ func (n *Node) Peers() []Peer {
 	defer n.mu.Unlock()
 	self := n.roster.Self()
 	list := []Peer{{Name: self.Name, Addr: self.Addr, State: stateOf(self, now).String(), Self: true, Entry: self}}
+	skews := n.roster.Skews(now)
 	for _, e := range n.roster.Living(now) {
-		list = append(list, Peer{Name: e.Name, Addr: e.Addr, State: stateOf(e, now).String(), Entry: e})
+		skew, timed := skews[e.Name]
+		list = append(list, Peer{Name: e.Name, Addr: e.Addr, State: stateOf(e, now).String(), Entry: e, Skew: skew, Timed: timed})
 	}
 	for name, k := range n.known {
 		if k.life == 0 {

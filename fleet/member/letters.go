@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
@@ -25,7 +27,16 @@ var (
 	errStale = errors.New("this node was stopped and has not withdrawn yet")
 	errEnded = errors.New("this node has left the cluster")
 	errBusy  = errors.New("too many requests at the same time")
+
+	// errNoLetters is what a request comes to where nobody knows the route.
+	errNoLetters = errors.New("it answers 404: it is no node of divvy's, or has no --cluster.enabled")
 )
+
+// A refusal is the answer of a node that takes no letters from this one.
+type refusal struct{ status, text string }
+
+// Error returns what it says.
+func (r refusal) Error() string { return "it answers " + r.status + ": " + r.text }
 
 // newClient returns the client of letters and lifelines: HTTP/2, with pings
 // that find dead connections within four seconds.
@@ -89,11 +100,14 @@ func (n *Node) write(ctx context.Context, addr string, l roster.Letter) (roster.
 	if err != nil {
 		return roster.Letter{}, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return roster.Letter{}, fmt.Errorf("peer %s answers %s: %s", addr, resp.Status, firstLine(b))
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return roster.Letter{}, errNoLetters
+	case resp.StatusCode != http.StatusOK:
+		return roster.Letter{}, refusal{resp.Status, firstLine(b)}
 	}
 	if err := n.seal.checkReply(resp, n.cfg.Cluster, nonce, b); err != nil {
-		return roster.Letter{}, fmt.Errorf("peer %s: %w", addr, err)
+		return roster.Letter{}, err
 	}
 	reply, err := roster.DecodeLetter(b)
 	if err == nil {
@@ -107,7 +121,8 @@ func (n *Node) write(ctx context.Context, addr string, l roster.Letter) (roster.
 }
 
 // admit checks what every request between nodes must have, and returns the
-// nonce of its seal. It answers those that it does not admit.
+// nonce of its seal. It answers those that it does not admit. Of a node that
+// serves no more, only letters are taken, and not every kind: see serveLetter.
 func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce string, ok bool) {
 	if cluster := r.Header.Get(clusterHeader); cluster != n.cfg.Cluster {
 		n.refuse(w, r, http.StatusConflict, fmt.Errorf("this is cluster %q, not %.100q", n.cfg.Cluster, cluster))
@@ -119,7 +134,7 @@ func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce
 		n.refuse(w, r, http.StatusUnauthorized, err)
 	case n.stale():
 		n.refuse(w, r, http.StatusServiceUnavailable, errStale)
-	case n.ended():
+	case n.ended() && r.URL.Path != letterPath:
 		n.refuse(w, r, http.StatusServiceUnavailable, errEnded)
 	default:
 		return nonce, true
@@ -127,7 +142,9 @@ func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce
 	return "", false
 }
 
-// serveLetter answers a letter.
+// serveLetter answers a letter. A node that has left the cluster and finishes
+// its work does not take part in anything any more, but it still vouches for
+// others and takes notes for its components.
 func (n *Node) serveLetter(w http.ResponseWriter, r *http.Request) {
 	select {
 	case n.answering <- struct{}{}:
@@ -149,6 +166,10 @@ func (n *Node) serveLetter(w http.ResponseWriter, r *http.Request) {
 	l, err := roster.DecodeLetter(b)
 	if err != nil {
 		n.refuse(w, r, http.StatusBadRequest, err)
+		return
+	}
+	if n.ended() && l.Kind != roster.Ask && l.Kind != roster.Note {
+		n.refuse(w, r, http.StatusServiceUnavailable, errEnded)
 		return
 	}
 	reply := roster.EncodeLetter(n.answer(r.Context(), l))
@@ -174,6 +195,8 @@ func (n *Node) answer(ctx context.Context, l roster.Letter) roster.Letter {
 	case roster.Ask:
 		reply.Suspect, reply.SuspectInstance = l.Suspect, l.SuspectInstance
 		reply.Reachable = n.reach(ctx, l.Suspect, l.SuspectInstance)
+	case roster.Has:
+		reply.Reachable = n.cfg.Has != nil && n.cfg.Has(l.Component)
 	case roster.Note:
 		if n.cfg.Told != nil {
 			n.cfg.Told(l.Component, l.Sender, l.Note)
@@ -182,6 +205,37 @@ func (n *Node) answer(ctx context.Context, l roster.Letter) roster.Letter {
 	p := n.pulse()
 	reply.Clock, reply.Digest = p.Clock, p.Digest
 	return reply
+}
+
+// AnyHas returns those of the components that can do their share of the work
+// on another node, as far as nodes answer.
+func (n *Node) AnyHas(ctx context.Context, components []string) []string {
+	n.mu.Lock()
+	peers := n.roster.Living(time.Now().Round(0))
+	n.mu.Unlock()
+	has := make([]atomic.Bool, len(components))
+	var wg sync.WaitGroup
+	for _, p := range peers {
+		wg.Go(func() {
+			for i, c := range components {
+				if has[i].Load() {
+					continue
+				}
+				reply, err := n.write(ctx, p.Addr, roster.Letter{Kind: roster.Has, Component: c})
+				if err == nil && reply.Reachable {
+					has[i].Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var list []string
+	for i, c := range components {
+		if has[i].Load() {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // reach reports whether that life of a node answers us.

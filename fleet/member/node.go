@@ -18,6 +18,7 @@ import (
 	"github.com/divvy-collector/divvy/fleet/member/gossip"
 	"github.com/divvy-collector/divvy/fleet/member/roster"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 )
 
 // A Node is this process in its cluster. Its methods may be called by any
@@ -41,10 +42,11 @@ type Node struct {
 	notes     chan note                  // what components have to tell
 	sending   chan struct{}              // has an item for each letter on its way
 	answering chan struct{}              // has an item for each letter that is answered
+	leaving   sync.Once                  // the gossip was left
 	metadata  atomic.Pointer[[]byte]
 	asks      asks                         // of other nodes
 	pulsed    atomic.Pointer[roster.Pulse] // what is said of this node; its Clock is not set
-	beat      atomic.Pointer[time.Time]    // when the loop last ran
+	lease     *schedule.Lease              // renewed by the loop
 
 	mu       sync.Mutex // guards the fields below
 	roster   *roster.Roster
@@ -57,6 +59,10 @@ type Node struct {
 	wants    bool             // Ready was called
 	sought   bool             // peers were looked for once
 	alone    string           // why no peer was found although some were expected; "": as it should be
+
+	aloneSince time.Time // when no peer was found first; zero: one was
+	aloneTold  time.Time // when that was last said
+	aloneAs    meeting   // what was said then
 }
 
 // Open makes the node a viewer of its own cluster of one. It answers peers
@@ -82,16 +88,16 @@ func Open(cfg Config) (*Node, error) {
 		answering: make(chan struct{}, maxAnswering),
 		known:     map[string]known{},
 		sought:    cfg.Peers == nil,
+		lease:     schedule.NewLease(cfg.Stall, time.Now()),
 		self:      roster.NewInstance(time.Now(), uint16(rand.Uint32())),
 	}
 	n.roster = roster.New(roster.Config{
 		Name: cfg.Name, Addr: cfg.Advertise.String(), Instance: n.self,
-		Version: cfg.Version, Zone: cfg.Zone, Config: cfg.Config, Quorum: cfg.Quorum,
+		Version: cfg.Version, Zone: cfg.Zone, Quorum: cfg.Quorum,
 	})
 	var hello ckit.Statement
 	n.states, hello = ckit.NewStates(cfg.Name)
 	n.meters = newMeters(n)
-	n.touch()
 	n.publish(time.Now().Round(0))
 	n.transport = gossip.New(gossip.Config{
 		Advertise: cfg.Advertise, TLS: cfg.TLS, Dial: cfg.Dial, Stale: n.stale, Log: cfg.Log, Registry: cfg.Registry,
@@ -122,6 +128,12 @@ func (n *Node) Stage() roster.Stage {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.roster.Stage()
+}
+
+// SetConfig says that a configuration was loaded, and its hash, which peers
+// are told.
+func (n *Node) SetConfig(hash uint64) {
+	n.decide(func(now time.Time) { n.roster.SetConfig(now, hash) })
 }
 
 // Ready says that this node can serve its share from now on. It takes part
@@ -189,20 +201,14 @@ func (n *Node) pulse() roster.Pulse {
 	return p
 }
 
-// touch notes that the loop runs.
-func (n *Node) touch() {
-	now := time.Now()
-	n.beat.Store(&now)
-}
+// Lease lets clocks serve the slots of View. It lapses when this process was
+// stopped, until View is right again.
+func (n *Node) Lease() *schedule.Lease { return n.lease }
 
 // stale reports whether the loop has not run for too long: the process was
 // stopped or starved, or the machine slept, which only the wall clock shows.
 // What this node believes may be long out of date.
-func (n *Node) stale() bool {
-	now, beat := time.Now(), *n.beat.Load()
-	ran, passed := now.Sub(beat), now.Round(0).Sub(beat.Round(0))
-	return ran > n.cfg.Stall || (passed-ran).Abs() > n.cfg.Stall
-}
+func (n *Node) stale() bool { return n.lease.Lapsed(time.Now()) }
 
 // ended reports whether this node takes no part any more.
 func (n *Node) ended() bool {
@@ -217,11 +223,7 @@ func (n *Node) ended() bool {
 
 // Close leaves the gossip and gives everything back. Run has returned.
 func (n *Node) Close() error {
-	if n.Stage() != roster.Displaced {
-		if err := n.list.Leave(leaveTimeout); err != nil {
-			n.log.Warn("peers were not told of the end of this node", "err", err)
-		}
-	}
+	n.leaveGossip()
 	err := n.list.Shutdown()
 	n.client.CloseIdleConnections()
 	n.cfg.Registry.Unregister(n.meters)

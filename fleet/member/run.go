@@ -2,6 +2,8 @@ package member
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +19,7 @@ func (n *Node) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(n.done)
-	n.touch()
+	n.lease.Renew(time.Now())
 	wg.Go(func() { n.renewMetadata(ctx) })
 	wg.Go(func() { n.seek(ctx) })
 	wg.Go(func() { n.heal(ctx) })
@@ -39,7 +41,8 @@ func (n *Node) Run(ctx context.Context) {
 
 // turn lets the roster catch up with the time and does what it wants done.
 func (n *Node) turn(ctx context.Context, wg *sync.WaitGroup) {
-	stopped := n.stale()
+	begin := time.Now() // if we are stopped in this turn, the next one sees it
+	stopped := n.lease.Lapsed(begin)
 	if stopped {
 		n.transport.SetGate(true)
 	}
@@ -47,7 +50,7 @@ func (n *Node) turn(ctx context.Context, wg *sync.WaitGroup) {
 	now := time.Now().Round(0)
 	if stopped {
 		n.log.Warn("this node was stopped or starved, or its clock jumped; it withdraws and joins again")
-		n.roster.Fence(now)
+		n.roster.Fence(now, n.lease.Served())
 	}
 	n.roster.Tick(now)
 	actions, deaths := n.roster.Take(), n.roster.Deaths()
@@ -62,7 +65,7 @@ func (n *Node) turn(ctx context.Context, wg *sync.WaitGroup) {
 		// or it would answer those who hold us for dead with our old dates.
 		_ = n.list.UpdateNode(time.Millisecond)
 	}
-	n.touch()
+	n.lease.Renew(begin)
 	n.transport.SetGate(silent)
 	for _, a := range actions {
 		n.perform(ctx, wg, a)
@@ -104,13 +107,42 @@ func (n *Node) perform(ctx context.Context, wg *sync.WaitGroup, a roster.Action)
 	case roster.Terminate:
 		n.state(ckit.Terminating)
 	case roster.Depart:
-		n.mu.Lock()
-		if !n.left {
-			n.left = true
-			close(n.departed)
-		}
-		n.mu.Unlock()
+		n.depart(wg)
 	}
+}
+
+// depart notes that the last slot was served. The gossip hears of the end
+// while components finish their work.
+func (n *Node) depart(wg *sync.WaitGroup) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.left {
+		n.left = true
+		close(n.departed)
+		wg.Go(func() { n.leaveGossip() })
+	}
+}
+
+// leaveGossip tells the gossip that this node leaves, and waits until that has
+// gone out, a moment at most; not at all where nobody is left to hear. It does
+// it once: a second call waits for the first.
+func (n *Node) leaveGossip() {
+	n.leaving.Do(func() {
+		n.mu.Lock()
+		silent := n.roster.Stage() == roster.Displaced // it would end the rightful one
+		alone := len(n.roster.Living(time.Now().Round(0))) == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(n.known)), known.foreign)
+		n.mu.Unlock()
+		patience := leaveTimeout
+		if alone {
+			patience = time.Millisecond
+		}
+		if silent {
+			return
+		}
+		if err := n.list.Leave(patience); err != nil && !alone {
+			n.log.Debug("the gossip was not told in time of the end of this node", "err", err)
+		}
+	})
 }
 
 // post sends a letter once there are not too many on their way.

@@ -47,7 +47,7 @@ func derive(secret []byte, purpose string) []byte {
 }
 
 // A seal proves knowledge of the secret. Without a key it proves nothing and
-// accepts everything.
+// accepts everything that is not sealed.
 type seal struct{ key []byte }
 
 // mac authenticates what the parts say, in this order.
@@ -73,14 +73,20 @@ func (s seal) put(r *http.Request, cluster string, body []byte) (nonce string) {
 	return nonce
 }
 
-// check returns the nonce of a request that is sealed as it should be.
+// check returns the nonce of a request that is sealed as it should be. Without
+// a key it must not be sealed: who seals would not believe the answer.
 func (s seal) check(r *http.Request, cluster string, body []byte) (nonce string, err error) {
-	if s.key == nil {
+	switch sealed := r.Header.Get(sealHeader) != ""; {
+	case s.key == nil && sealed:
+		return "", errors.New("request is sealed with a secret, and this node has none: see --cluster.secret-file")
+	case s.key == nil:
 		return "", nil
+	case !sealed:
+		return "", errors.New("request is not sealed, and this cluster has a secret: see --cluster.secret-file")
 	}
 	nonce, mac, _ := strings.Cut(r.Header.Get(sealHeader), ".")
 	if !hmac.Equal([]byte(mac), []byte(s.mac("request", cluster, r.URL.Path, nonce, string(body)))) {
-		return "", errors.New("request is not sealed with this cluster's secret")
+		return "", errors.New("request is sealed with another secret than this cluster's")
 	}
 	return nonce, nil
 }
@@ -102,17 +108,6 @@ func (s seal) checkReply(resp *http.Response, cluster, nonce string, body []byte
 		return errors.New("reply is not sealed with this cluster's secret")
 	}
 	return nil
-}
-
-// AskForCertificates returns c as a listener of cluster routes needs it when
-// Config.PeerCAs is set: it asks clients for a certificate. Those of other
-// routes need not have one, and it is not verified before Handler does.
-func AskForCertificates(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	if c.ClientAuth == tls.NoClientCert {
-		c.ClientAuth = tls.RequestClientCert
-	}
-	return c
 }
 
 // presenting returns c such that it presents its certificate even to a

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
@@ -22,21 +21,21 @@ func BenchmarkLook100kKeys1000Nodes(b *testing.B) {
 			before := owner.NewView(members...).WithQuorum(q)
 			members[7].Until = now.Add(-4 * time.Second)
 			after := before.With(members...)
-			c := New(Config{Self: "node-8", View: cell.New(before)})
+			a := NewAgenda("node-8")
 			rnd := rand.New(rand.NewPCG(1, 2))
 			var entries []Entry
 			for range 100_000 {
 				entries = append(entries, Entry{owner.Key(rnd.Uint64()), 10 * time.Second})
 			}
-			c.Set(entries)
+			a.Set(now, entries)
 			now = now.Add(15 * time.Second)
-			c.turn(now, before, before, false)
-			for _, t := range c.entries { // so that every slot is looked at
+			a.Turn(now, before, false)
+			for _, t := range a.entries { // so that every slot is looked at
 				t.since = 0
 			}
 			for b.Loop() {
-				c.late = nil
-				c.turn(now, before, after, true)
+				a.late, a.view = nil, before
+				a.Turn(now, after, true)
 			}
 		})
 	}

@@ -149,7 +149,7 @@ func TestOnlyOwnSlotsAreServed(t *testing.T) {
 func TestFollowChangesTheView(t *testing.T) {
 	run(t, func(d *desk) {
 		d.clock.Set([]Entry{{1, time.Second}})
-		d.clock.Follow(cell.New(owner.Alone("other")))
+		d.clock.Follow(cell.New(owner.Alone("other")), nil)
 		if dues, _ := d.take(5 * time.Second); len(dues) != 0 {
 			t.Errorf("served the other's slots: %v", dues)
 		}
@@ -278,7 +278,7 @@ func BenchmarkTick(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		now = now.Add(250 * time.Millisecond)
-		n += len(c.turn(now, view, view, false).Due)
+		n += len(c.turn(now, view, false).Due)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(max(n, 1)), "ns/slot")
 }

@@ -10,17 +10,9 @@ import (
 )
 
 const (
-	// maxAge is how old a slot may be to be caught up. A death is known sooner
-	// than that; what makes an older slot ours is that the View has forgotten
-	// who served it.
+	// maxAge is how old a slot may be to be caught up: a death is known sooner
+	// than that, and what comes of older ones is no use to anybody.
 	maxAge = 30 * time.Second
-
-	// maxMove is by how much a node may have moved the date of its joining.
-	maxMove = 10 * time.Second
-
-	// stopped is how long a node has not served for certain that withdraws at
-	// once: it was stopped for longer (maxLate), and told it a moment ago.
-	stopped = time.Second
 
 	// spread is how long the slots of a look are spread over, in steps that
 	// serve many of them at once.
@@ -39,71 +31,70 @@ type catchUp struct {
 	slot, at int64
 }
 
-// lookLocked compares two Views, one after the other, and schedules the latest
-// slot of each key that became ours although it has passed. It needs mu.
+// look compares the View with the one before, and schedules the latest slot of
+// each key that became ours although it has passed.
 //
-// The owner by the View before must not have served the slot: it died before,
-// or had not begun, or was stopped. Otherwise the slot would be served twice.
-func (c *Clock) lookLocked(now time.Time, before, view owner.View) {
-	for _, t := range c.queue {
+// The owner by the View before must not have served the slot, and the View has
+// to say so: that window of its ended before the slot. Otherwise the slot would
+// be served twice.
+func (a *Agenda) look(now time.Time, before owner.View) {
+	for _, t := range a.queue {
 		slot := t.latest()
 		if slot < t.since || slot <= t.served || now.UnixNano()-slot > int64(maxAge) {
 			continue
 		}
 		at := time.Unix(0, slot)
-		if m, ok := view.Owner(t.Key, at); !ok || !c.isSelf(m) {
+		m, ok := a.view.Owner(t.Key, at)
+		if !ok || !a.isSelf(m) {
 			continue
 		}
-		former, owned := before.Owner(t.Key, at)
-		if owned && c.isSelf(former) {
-			continue // it was ours in time, and was left out for a reason
+		if former, owned := before.Owner(t.Key, at); owned {
+			end, known := endOf(a.view, former)
+			if !known || a.isSelf(former) { // or it was ours in time, and was left out for a reason
+				continue
+			}
+			a.round.Missed += missedSince(t, end)
 		}
-		end, dead := endOf(view, former)
-		switch {
-		case !owned:
-		case dead:
-			c.missLocked(missedSince(t, end))
-		case at.Sub(former.From) < maxMove: // it has moved the date and not begun
-		case now.Sub(at) < stopped:
-		default:
-			continue // it may have served the slot, before it withdrew or was forgotten
+		if over(m, now) { // nobody knows what others made of it meanwhile
+			a.round.Missed++
+			continue
 		}
-		c.inheritLocked(t, now)
+		a.inherit(t, now)
 	}
-	slices.SortStableFunc(c.late, func(a, b catchUp) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(a.late, func(a, b catchUp) int { return cmp.Compare(a.at, b.at) })
 }
 
-// inheritLocked schedules t's latest slot. It needs mu.
-func (c *Clock) inheritLocked(t *timed, now time.Time) {
+// inherit schedules t's latest slot.
+func (a *Agenda) inherit(t *timed, now time.Time) {
 	left := time.Duration(t.next - now.UnixNano())
 	if left < minGap {
-		c.missLocked(1)
+		a.round.Missed++
 		return
 	}
 	wait := time.Duration(uint64(t.Key)>>32%uint64(spread/spreadStep)) * spreadStep
 	at := now.Add(min(wait, left/2)).UnixNano()
-	c.late = append(c.late, catchUp{key: t.Key, slot: t.latest(), at: at})
+	a.late = append(a.late, catchUp{key: t.Key, slot: t.latest(), at: at})
 }
 
-// catchUpLocked serves the slots whose time to be caught up has come, unless
-// something has changed since. It needs mu.
-func (c *Clock) catchUpLocked(now time.Time, view owner.View) {
+// catchUp serves the slots whose time to be caught up has come, unless
+// something has changed since.
+func (a *Agenda) catchUp(now time.Time) {
 	n := 0
-	for ; n < len(c.late) && c.late[n].at <= now.UnixNano(); n++ {
-		l := c.late[n]
-		t, slot := c.entries[l.key], time.Unix(0, l.slot)
+	for ; n < len(a.late) && a.late[n].at <= now.UnixNano(); n++ {
+		l := a.late[n]
+		t, slot := a.entries[l.key], time.Unix(0, l.slot)
 		if t == nil || t.latest() != l.slot || t.served >= l.slot {
 			continue
 		}
-		switch m, ok := view.Owner(l.key, slot); {
-		case !ok || !c.isSelf(m):
-		case c.holdsLocked():
-			c.missLocked(1)
+		switch m, ok := a.view.Owner(l.key, slot); {
+		case !ok || !a.isSelf(m):
+		case over(m, now):
+			a.round.Missed++
 		default:
-			c.serveLocked(t, Due{Key: l.key, Slot: slot, Late: now.Sub(slot), CaughtUp: true})
+			a.serve(t, Due{Key: l.key, Slot: slot, Late: now.Sub(slot), CaughtUp: true})
 		}
 	}
-	c.late = append(c.late[:0], c.late[n:]...)
+	a.late = append(a.late[:0], a.late[n:]...)
 }
 
 // endOf returns when a member's life ended, if view knows of its end.

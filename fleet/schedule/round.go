@@ -12,9 +12,8 @@ type Round struct {
 	Lost []Lost
 
 	// Missed counts slots that were ours and that nobody serves, as far as this
-	// node can know: those of a delay but for the latest, those that came while
-	// it was stopped so shortly that nobody noticed, and those of a dead node
-	// that are too old to be caught up.
+	// node can know: those of a delay but for the latest, and those of a node
+	// that died or was stopped that are too old to be caught up.
 	Missed int
 }
 
@@ -25,7 +24,7 @@ type Due struct {
 	Key      owner.Key
 	Slot     time.Time // nominal; no monotonic reading
 	Late     time.Duration
-	From     string // the key is new here and this living node owned the slot before; empty: it is not
+	From     string // the key is new here and this node, which may have left or died since, owned the slot before; empty: it is not
 	CaughtUp bool   // it became ours after it had passed
 }
 

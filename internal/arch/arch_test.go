@@ -43,7 +43,7 @@ var mayImport = []struct {
 	{"metrics/receive", []string{"telemetry", "telemetry/live"}},
 	{"metrics/", []string{"telemetry"}},
 	{"discovery/", []string{"cell", "telemetry", "discovery/"}},
-	{"pipeline/component", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live"}},
+	{"pipeline/component", []string{"cell", "fleet/owner", "fleet/schedule", "telemetry", "telemetry/status", "telemetry/live"}},
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live", "pipeline/"}},
 	{"components/args", []string{"telemetry", "telemetry/status"}},
 	{"components/", []string{"cell", "vfs", "telemetry", "telemetry/status", "telemetry/live", "pipeline/component", "components/args", "metrics/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "remotehttp/"}},
@@ -63,7 +63,7 @@ var pure = map[string][]string{
 }
 
 // testsOnly packages are imported by tests, by the demo and by the bench.
-var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed"}
+var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet"}
 
 func TestImportsPointDown(t *testing.T) {
 	for _, f := range sources(t) {

@@ -1,10 +1,7 @@
 package sim
 
 import (
-	"time"
-
 	"github.com/divvy-collector/divvy/fleet/member/roster"
-	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
 // act does what the roster wants done, and looks at the new View.
@@ -12,7 +9,13 @@ func (n *Node) act() {
 	for _, a := range n.roster.Take() {
 		n.perform(a)
 	}
-	n.look()
+	if s := n.roster.Stage(); s != n.stage {
+		n.stage = s
+		n.w.noted("  " + n.Name + " is " + s.String())
+	}
+	if n.changes != n.roster.Changes() {
+		n.turn()
+	}
 }
 
 func (n *Node) perform(a roster.Action) {
@@ -95,54 +98,25 @@ func (w *World) lifeOf(instance roster.Instance) *Node {
 	return nil
 }
 
-// look serves what a new View makes ours after the fact: the latest slot that
-// has passed, and no older one.
-func (n *Node) look() {
-	c := n.roster.Changes()
-	if n.changes == c || !n.running() {
+// turn lets the clock pass what has come, unless the lease has lapsed.
+func (n *Node) turn() {
+	if !n.running() || !n.lease.Use(n.clock()) {
 		return
 	}
-	n.changes, n.view = c, n.w.viewOf(n.roster)
-	for i, p := range n.w.phases {
-		s := owner.Slot(n.w.keys[p.keys[0]], n.w.cfg.Interval, n.clock())
-		if !n.next[i].After(s) {
-			continue
-		}
-		for _, key := range p.keys {
-			if n.mine[key].Before(s) && n.owns(key, s) {
-				n.serve(key, s)
-			}
-		}
+	changed := n.changes != n.roster.Changes()
+	if changed {
+		n.changes, n.view = n.roster.Changes(), n.w.viewOf(n.roster)
 	}
-}
-
-// owns reports whether this process is to serve a slot.
-func (n *Node) owns(key int, s time.Time) bool {
-	m, ok := n.view.Owner(n.w.keys[key], s)
-	return ok && m.Name == n.Name && !m.Peer
-}
-
-// plan asks about a phase's next slot when the node's clock says that it has
-// come.
-func (n *Node) plan(i int) {
-	n.w.after(n.next[i].Sub(n.clock()), func() {
-		if !n.alive {
-			return
-		}
-		s := n.next[i]
-		n.next[i] = s.Add(n.w.cfg.Interval)
-		if !n.paused {
-			for _, key := range n.w.phases[i].keys {
-				if n.owns(key, s) && n.mine[key].Before(s) {
-					n.serve(key, s)
-				}
+	for _, d := range n.agenda.Turn(n.clock(), n.view, changed).Due {
+		n.w.serve(n, d)
+	}
+	n.alarm++
+	alarm := n.alarm
+	if at, ok := n.agenda.Next(); ok {
+		n.w.after(at.Sub(n.clock()), func() {
+			if alarm == n.alarm {
+				n.turn()
 			}
-		}
-		n.plan(i)
-	})
-}
-
-func (n *Node) serve(key int, s time.Time) {
-	n.mine[key] = s
-	n.w.serve(key, s)
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -67,6 +68,8 @@ func (s Step) String() string {
 	return text
 }
 
+var deeds = []Deed{Start, Usurp, Leave, Kill, Vanish, Pause, Cut, Mute, Heal, Wait, Settle}
+
 // ParseHistory reads the text of a History. Lines that begin with # are
 // comments.
 func ParseHistory(text string) (History, error) {
@@ -86,7 +89,7 @@ func ParseHistory(text string) (History, error) {
 			}
 			continue
 		}
-		var s Step
+		s := Step{}
 		for i, word := range strings.Fields(line) {
 			d, err := time.ParseDuration(word)
 			switch {
@@ -98,7 +101,13 @@ func ParseHistory(text string) (History, error) {
 				s.Node = word
 			}
 		}
+		if !slices.Contains(deeds, s.Do) {
+			return History{}, fmt.Errorf("read %q: no such deed", line)
+		}
 		h.Steps = append(h.Steps, s)
+	}
+	if h.Nodes == 0 {
+		return History{}, errors.New("read history: it is empty")
 	}
 	return h, nil
 }
@@ -114,7 +123,7 @@ func RandomHistory(c Config, nodes, steps int) History {
 			s := Step{Do: drawDeed(rnd), Node: node()}
 			switch s.Do {
 			case Pause:
-				s.For = time.Duration(rnd.IntN(600)) * 100 * time.Millisecond
+				s.For = pauseOf(rnd)
 			case Cut, Mute:
 				for range rnd.IntN(nodes) {
 					s.Node += "," + node()
@@ -125,6 +134,19 @@ func RandomHistory(c Config, nodes, steps int) History {
 		h.Steps = append(h.Steps, Step{Do: Settle})
 	}
 	return h
+}
+
+// pauseOf draws the length of a pause, up to two minutes: mostly about as long
+// as a process may be stopped unnoticed, by itself or by others.
+func pauseOf(rnd *rand.Rand) time.Duration {
+	switch rnd.IntN(4) {
+	case 0:
+		return time.Duration(500+rnd.IntN(1500)) * time.Millisecond
+	case 1, 2:
+		return time.Duration(1400+rnd.IntN(3600)) * time.Millisecond
+	default:
+		return time.Duration(5000+rnd.IntN(115_000)) * time.Millisecond
+	}
 }
 
 // drawDeed draws what happens: mostly what happens mostly.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 )
 
 const (
@@ -16,6 +17,7 @@ const (
 	stall      = 1500 * time.Millisecond // a pause that a process notices
 	askTimeout = 500 * time.Millisecond  // of a witness that tries to reach a suspect
 	redialTime = 20 * time.Millisecond
+	never      = 1000 * time.Hour
 )
 
 // A Node is one life of a node: a process on a host.
@@ -29,13 +31,17 @@ type Node struct {
 	alive    bool // the process exists
 	paused   bool // it is stopped by a signal
 	view     owner.View
-	changes  int               // of the roster, when view was made
-	next     []time.Time       // of each phase: the slot that the clock asks about next
-	mine     []time.Time       // of each key: the last slot served here
+	agenda   *schedule.Agenda
+	lease    *schedule.Lease
+	changes  int               // of the roster, when the agenda was last asked
+	stage    roster.Stage      // when it was last looked at
+	alarm    int               // number of the wake-up that counts
 	peers    map[string]string // name -> address, remembered on disk
 	seeds    []string          // hosts to join
 	watching map[roster.Instance]bool
-	turn     int
+	linked   int       // changes of the roster, when lifelines were looked after
+	linkedAt time.Time // when that was
+	round    int       // of healing
 }
 
 func addrOf(host string) string { return host + ":1" }
@@ -74,17 +80,15 @@ func (w *World) startWith(name, host string, skew time.Duration) *Node {
 func (w *World) place(name, host string, skew time.Duration) *Node {
 	n := &Node{
 		Name: name, Host: host, w: w, alive: true, skew: skew,
-		mine: make([]time.Time, len(w.keys)), next: make([]time.Time, len(w.phases)),
-		peers: map[string]string{}, watching: map[roster.Instance]bool{},
+		agenda: schedule.NewAgenda(name), peers: map[string]string{}, watching: map[roster.Instance]bool{},
 	}
+	n.lease = schedule.NewLease(stall, n.clock())
+	n.agenda.Set(n.clock(), w.entries)
 	n.instance = roster.NewInstance(n.clock(), uint16(w.rnd.Uint32()))
 	n.roster = roster.New(roster.Config{Name: name, Addr: addrOf(host), Instance: n.instance, Quorum: w.cfg.Quorum})
 	w.nodes = append(w.nodes, n)
 	w.byAddr[addrOf(host)] = n
-	for i, p := range w.phases {
-		n.next[i] = owner.NextSlot(w.keys[p.keys[0]], w.cfg.Interval, n.clock())
-		n.plan(i)
-	}
+	n.turn()
 	n.every(tickEvery, n.tick)
 	n.every(pulseEvery, n.pulse)
 	n.every(healEvery, n.heal)
@@ -114,9 +118,24 @@ func (n *Node) every(d time.Duration, f func()) {
 	n.w.after(time.Duration(n.w.rnd.Int64N(int64(d))), again)
 }
 
-// tick lets the roster act, and opens and drops lifelines as it wants.
+const lifelinesEvery = time.Second
+
+// tick is a turn of the membership's loop: it withdraws if it was stopped, lets
+// the roster act, and keeps the lifelines that it wants.
 func (n *Node) tick() {
+	if n.lease.Lapsed(n.clock()) {
+		n.roster.Fence(n.clock(), n.lease.Served())
+	}
 	n.roster.Tick(n.clock())
+	n.lease.Renew(n.clock())
+	if c := n.roster.Changes(); c != n.linked || n.w.now.Sub(n.linkedAt) >= lifelinesEvery {
+		n.linked, n.linkedAt = c, n.w.now
+		n.keepLifelines()
+	}
+}
+
+// keepLifelines opens and drops lifelines as the roster wants.
+func (n *Node) keepLifelines() {
 	want := map[roster.Instance]bool{}
 	for _, e := range n.roster.Watched() {
 		want[e.Instance] = true
@@ -149,12 +168,19 @@ func (n *Node) Leave() {
 // Kill ends the process without a word. Peers see their lifelines break.
 func (n *Node) Kill() {
 	n.alive = false
+	n.w.ends = append(n.w.ends, end{n, n.w.now, n.w.now.Add(never)})
 	e := n.roster.Self()
 	for _, p := range n.w.watchers[n.instance] {
 		if p.watching[n.instance] && !n.w.deaf(n.Host, p.Host) {
 			n.w.after(n.w.delay()+redialTime, func() { p.redial(e) })
 		}
 	}
+}
+
+// Vanish ends the process with its host: nothing answers.
+func (n *Node) Vanish() {
+	n.w.dark[n.Host] = true
+	n.Kill()
 }
 
 // redial tries to reach a peer whose lifeline broke.
@@ -171,15 +197,21 @@ func (n *Node) redial(e roster.Entry) {
 	n.act()
 }
 
-// Pause stops the process for d, as SIGSTOP does. It notices when it wakes.
+// Pause stops the process for d, as SIGSTOP does. When it wakes, its loop and
+// its clock run in any order.
 func (n *Node) Pause(d time.Duration) {
 	n.paused = true
+	n.w.ends = append(n.w.ends, end{n, n.w.now, n.w.now.Add(d)})
 	n.w.after(d, func() {
-		n.paused = false
-		if d > stall {
-			n.roster.Fence(n.clock())
+		if n.paused = false; !n.alive {
+			return
 		}
+		if n.w.rnd.IntN(2) == 0 {
+			n.turn()
+		}
+		n.tick()
 		n.act()
+		n.turn()
 	})
 }
 
@@ -207,7 +239,7 @@ func (n *Node) heal() {
 	for _, e := range n.roster.Living(n.clock()) {
 		living[e.Addr] = true
 	}
-	n.turn++
+	n.round++
 	var missing []*Node
 	for _, to := range n.w.nodes { // in order, for the sake of repeatability
 		addr := addrOf(to.Host)
@@ -217,7 +249,7 @@ func (n *Node) heal() {
 		}
 	}
 	if len(missing) > 0 {
-		n.sync(missing[n.turn%len(missing)])
+		n.sync(missing[n.round%len(missing)])
 	}
 }
 

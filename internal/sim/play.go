@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,10 +25,26 @@ type play struct {
 //   - settled: all nodes name the same owner of each key, which serves each
 //     slot once;
 //   - only starts and leaves, in calm weather: no slot missed, none doubled;
+//   - crashes and pauses, in calm weather: none but those that Blame excuses,
+//     and a woken node serves nothing of before it woke;
 //   - one crash: no hole longer than the interval and five seconds;
 //   - no partition or pause: not seen as two clusters for over ten seconds;
 //   - only keys of or to nodes to which something happened move.
-func Play(h History) error {
+func Play(h History) error { return playInto(h, nil) }
+
+// Transcript returns what becomes of h: its steps, the stages of the nodes, and
+// at the end the slots that were not served once and in time.
+func Transcript(h History) string {
+	var b strings.Builder
+	b.WriteString(strings.SplitAfterN(h.String(), "\n", 2)[0])
+	if err := playInto(h, &b); err != nil {
+		fmt.Fprintln(&b, err)
+	}
+	return b.String()
+}
+
+// playInto plays h and writes it down if there is a transcript.
+func playInto(h History, transcript *strings.Builder) error {
 	p := &play{World: New(h.Config)}
 	for i := range h.Nodes {
 		p.Start(fmt.Sprintf("node-%d", i))
@@ -37,16 +55,38 @@ func Play(h History) error {
 		return fmt.Errorf("not settled at the start")
 	}
 	p.begin()
+	if transcript != nil {
+		p.note = func(text string) { fmt.Fprintf(transcript, "%-9s %s\n", p.Now().Round(time.Millisecond), text) }
+	}
 	for i, s := range h.Steps {
+		p.noted(s.String())
 		p.do(s)
 		if s.Do != Settle {
 			continue
 		}
+		p.listSlots()
 		if err := p.check(); err != nil {
 			return fmt.Errorf("step %d, at %s: %w", i+1, p.Now(), err)
 		}
 	}
 	return nil
+}
+
+// listSlots notes every slot that was not served once and in time since the
+// cluster was settled.
+func (p *play) listSlots() {
+	if p.note == nil {
+		return
+	}
+	end := p.Now() - p.cfg.Interval
+	for i := range p.keys {
+		for s := range p.slots(i, p.settled, end) {
+			if got := p.at(i, s); got.count != 1 || got.at[0].Sub(s) > tickEvery+p.cfg.Skew {
+				p.note(p.describe(i, s))
+			}
+		}
+	}
+	p.note(p.Tally(p.settled, end).String())
 }
 
 // begin takes note of a settled cluster.
@@ -104,8 +144,7 @@ func (p *play) end(s Step, n *Node) {
 	case Kill:
 		n.Kill()
 	case Vanish:
-		p.dark[n.Host] = true
-		n.Kill()
+		n.Vanish()
 	case Pause:
 		n.Pause(s.For)
 		p.woken = max(p.woken, p.Now()+s.For)
@@ -143,16 +182,21 @@ func (p *play) check() error {
 	split := p.Split()
 	planned := !p.any(Kill, Vanish, Pause, Cut, Mute)
 	crash := p.any(Kill, Vanish) && !p.any(Pause, Cut, Mute)
-	moved := p.moved(before, owners)
+	moved, blame := p.moved(before, owners), ""
+	if p.calm() && !p.any(Cut, Mute) {
+		blame = cmp.Or(p.Blame(p.settled, p.Now()-p.cfg.Interval), p.Stale(p.settled))
+	}
 	switch {
 	case last.Missed+last.Doubled > 0:
 		return fmt.Errorf("settled, and: %s", last)
 	case p.calm() && planned && all.Missed+all.Doubled > 0:
 		return fmt.Errorf("only planned changes, and: %s", all)
-	case p.calm() && crash && len(p.changed) == 1 && all.Hole > p.cfg.Interval+5*time.Second:
+	case p.calm() && crash && len(p.changed) == 1 && all.Hole > p.cfg.Interval+5*time.Second+2*p.cfg.Skew:
 		return fmt.Errorf("one crash, and: %s", all)
 	case (planned || crash) && split > 10*time.Second:
 		return fmt.Errorf("seen as two clusters for %s", split)
+	case blame != "":
+		return errors.New(blame)
 	case moved != "":
 		return fmt.Errorf("moved without need: %s", moved)
 	}
@@ -185,9 +229,9 @@ func (p *play) calm() bool {
 }
 
 // stages returns how far each running node is.
-func (p *play) stages() string {
+func (w *World) stages() string {
 	var list []string
-	for _, n := range p.Alive() {
+	for _, n := range w.Alive() {
 		list = append(list, fmt.Sprintf("%s on %s %s %x", n.Name, n.Host, n.roster.Stage(), n.roster.Digest(n.clock())>>48))
 	}
 	return strings.Join(list, ", ")

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/member/roster"
@@ -20,34 +21,57 @@ func (t Tally) String() string {
 
 // Tally counts the slots between two times since the start.
 func (w *World) Tally(from, to time.Duration) Tally {
+	return w.TallyOf(from, to, func(*Node) bool { return true })
+}
+
+// TallyOf counts the slots as the nodes that ok accepts served them.
+func (w *World) TallyOf(from, to time.Duration, ok func(*Node) bool) Tally {
 	var t Tally
-	begin, end := w.start.Add(from), w.start.Add(to)
-	for i, key := range w.keys {
-		last := begin
-		for s := owner.NextSlot(key, w.cfg.Interval, begin); s.Before(end); s = s.Add(w.cfg.Interval) {
-			t.Slots++
-			var got serves
-			if at := w.slot(s); at < len(w.served[i]) {
-				got = w.served[i][at]
-			}
-			switch {
-			case got.count == 0:
-				t.Missed++
-				continue
-			case got.count > 1:
-				t.Doubled++
-			}
-			if got.first.Sub(s) > tickEvery+w.cfg.Skew {
-				t.Late++
-			}
-			if got.first.After(last) {
-				t.Hole = max(t.Hole, got.first.Sub(last))
-				last = got.first
+	for i := range w.keys {
+		last := w.start.Add(from)
+		for s := range w.slots(i, from, to) {
+			got := w.at(i, s).of(ok)
+			t.enter(s, got, tickEvery+w.cfg.Skew)
+			if got.count > 0 && got.at[0].After(last) {
+				t.Hole = max(t.Hole, got.at[0].Sub(last))
+				last = got.at[0]
 			}
 		}
-		t.Hole = max(t.Hole, end.Sub(last))
+		t.Hole = max(t.Hole, w.start.Add(to).Sub(last))
 	}
 	return t
+}
+
+func (t *Tally) enter(slot time.Time, got serves, tolerance time.Duration) {
+	t.Slots++
+	switch {
+	case got.count == 0:
+		t.Missed++
+		return
+	case got.count > 1:
+		t.Doubled++
+	}
+	if got.at[0].Sub(slot) > tolerance {
+		t.Late++
+	}
+}
+
+// slots returns the slots of a key between two times since the start.
+func (w *World) slots(key int, from, to time.Duration) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		end := w.start.Add(to)
+		for s := owner.NextSlot(w.keys[key], w.cfg.Interval, w.start.Add(from)); s.Before(end) && yield(s); {
+			s = s.Add(w.cfg.Interval)
+		}
+	}
+}
+
+// at returns who served a slot of a key.
+func (w *World) at(key int, slot time.Time) *serves {
+	if n := w.slot(slot); n < len(w.served[key]) {
+		return &w.served[key][n]
+	}
+	return &serves{}
 }
 
 // Agreed reports whether every running node names the same owner of every key,

@@ -229,6 +229,14 @@ func (r *Rules) Flush(ctx context.Context) error {
 	return next.Flush(ctx)
 }
 
+// Delivered waits for the next sink.
+func (r *Rules) Delivered(ctx context.Context) error {
+	r.mu.RLock()
+	next := r.next
+	r.mu.RUnlock()
+	return telemetry.Delivered(ctx, next)
+}
+
 // Release gives the holds back to the sinks that counted them.
 func (r *Rules) Release(handles []telemetry.Handle) {
 	for sink, list := range r.bySink(handles) {

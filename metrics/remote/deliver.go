@@ -14,7 +14,12 @@ import (
 func (e *endpoint) deliver(ctx context.Context, l wire.Load, p *patience) error {
 	for attempt := 0; ; attempt++ {
 		set := e.settings.Load()
-		if l = e.current(l, set); l.Empty() {
+		l = e.current(l, set)
+		rest, late := p.late.timely(l)
+		if late != (wire.Counts{}) {
+			e.metrics.failed(late, lateReason)
+		}
+		if l = rest; l.Empty() {
 			return nil
 		}
 		r := set.post(ctx, l.Kind, l.Body, attempt)
@@ -28,7 +33,7 @@ func (e *endpoint) deliver(ctx context.Context, l wire.Load, p *patience) error 
 			return nil
 		case drop:
 			e.refused.Add(1)
-			e.reject(l, r)
+			e.reject(l, r, p)
 			return nil
 		case split:
 			e.refused.Add(1)
@@ -41,6 +46,27 @@ func (e *endpoint) deliver(ctx context.Context, l wire.Load, p *patience) error 
 			}
 		}
 	}
+}
+
+// settleEvery is how often it is looked whether a backlog has been delivered.
+const settleEvery = 20 * time.Millisecond
+
+// settle waits until everything that was appended before has been delivered or
+// dropped.
+func (e *endpoint) settle(ctx context.Context) error {
+	if err := e.commit(ctx); err != nil {
+		return err
+	}
+	look := time.NewTicker(settleEvery)
+	defer look.Stop()
+	for end := e.queue.End(); e.queue.Stats().Watermark < end; {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // current returns l as it is to be sent now: without samples that have become
@@ -138,7 +164,13 @@ func backoff(q Queue, attempt int, retryAfter time.Duration) time.Duration {
 type patience struct {
 	refusals int
 	taken    bool // the receiver took a part
+
+	late *lateness // of the lane; nil: nothing is remembered
 }
+
+// lateReason is the label of the metrics for samples of late series that were
+// not sent any more.
+const lateReason = "late"
 
 const (
 	maxRefusals = 512 // after that many, parts are not cut down to single series
@@ -164,7 +196,7 @@ func (p *patience) ends() bool {
 func (e *endpoint) isolate(ctx context.Context, l wire.Load, r reply, p *patience) error {
 	p.refusals++
 	if p.ends() && l.Series != nil && len(l.Series) <= coarse {
-		e.reject(l, r)
+		e.reject(l, r, p)
 		return nil
 	}
 	a, b, ok, err := l.Halves()
@@ -172,13 +204,13 @@ func (e *endpoint) isolate(ctx context.Context, l wire.Load, r reply, p *patienc
 		e.log.Error("drop a record of the log", "err", err)
 	}
 	if !ok {
-		e.reject(l, r)
+		e.reject(l, r, p)
 		return nil
 	}
 	for _, half := range []wire.Load{a, b} {
 		of := p
 		if len(l.Recs) > 1 {
-			of = &patience{}
+			of = &patience{late: p.late}
 		}
 		if err := e.deliver(ctx, half, of); err != nil {
 			return err
@@ -188,7 +220,8 @@ func (e *endpoint) isolate(ctx context.Context, l wire.Load, r reply, p *patienc
 }
 
 // reject drops l, which the receiver refuses.
-func (e *endpoint) reject(l wire.Load, r reply) {
+func (e *endpoint) reject(l wire.Load, r reply, p *patience) {
+	p.late.note(l, r, time.Now())
 	e.metrics.failed(l.Counts, refusal(r))
 	if !e.tally.mayLog(time.Now()) {
 		return

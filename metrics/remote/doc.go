@@ -18,7 +18,8 @@
 // waits until everything before has arrived.
 //
 // What the receiver answers decides what happens (classify): it is retried for
-// ever, or the offending series is searched and dropped alone (isolate).
+// ever, or the offending series is searched and dropped alone (isolate). Of a
+// series that was refused as too late what waits is dropped unasked (lateness).
 //
 // Samples are delivered at least once: after a crash, those whose answer was
 // not noted on disk yet are sent again, with equal values and times.

@@ -231,12 +231,13 @@ func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bo
 
 // serve sends what is in a lane, in order, until it ends or ctx is done.
 func (e *endpoint) serve(ctx context.Context, ln *lane) {
+	var late lateness
 	for {
-		recs := ln.take(ctx, e.settings.Load().Queue.MaxSamples)
+		recs := ln.take(ctx, late.limit(e.settings.Load().Queue.MaxSamples))
 		if len(recs) == 0 {
 			return
 		}
-		if err := e.deliver(ctx, wire.NewLoad(recs), &patience{}); err != nil {
+		if err := e.deliver(ctx, wire.NewLoad(recs), &patience{late: &late}); err != nil {
 			return
 		}
 		for _, r := range recs {

@@ -273,6 +273,23 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// Delivered returns nil once the receivers have what was appended before, or
+// refused it: see telemetry.Deliverer.
+func (w *Writer) Delivered(ctx context.Context) error {
+	endpoints := w.state.Load().endpoints
+	errs := make([]error, len(endpoints))
+	var wg sync.WaitGroup
+	for i, e := range endpoints {
+		wg.Go(func() {
+			if err := e.settle(ctx); err != nil {
+				errs[i] = fmt.Errorf("deliver to endpoint %q: %w", e.key, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
 // Release gives up holds: see telemetry.Sink.
 func (w *Writer) Release(handles []telemetry.Handle) {
 	st := w.state.Load()

@@ -26,6 +26,7 @@ type band struct {
 	players map[string]*player // those that live
 	all     []*player
 	members map[string]owner.Member
+	dead    map[string]bool // those that crashed, once that is known
 }
 
 // A player is one node's pool.
@@ -49,7 +50,7 @@ const (
 func play(t *testing.T, n int, f func(b *band)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &band{farm: newFarm(t), t: t, players: map[string]*player{}, members: map[string]owner.Member{}}
+		b := &band{farm: newFarm(t), t: t, players: map[string]*player{}, members: map[string]owner.Member{}, dead: map[string]bool{}}
 		for i := range n {
 			b.hosts = append(b.hosts, fmt.Sprintf("h%d:80", i))
 			b.text(b.hosts[i], "x 1\ny 2\n")
@@ -89,6 +90,11 @@ func (b *band) start(name string) {
 				to.pool.Told(name, note)
 			}
 		}()
+	}
+	cfg.Reaches = func(node string) bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return !b.dead[node]
 	}
 	var err error
 	if p.pool, err = New(cfg); err != nil {
@@ -161,6 +167,9 @@ func (b *band) crash(name string, after time.Duration) {
 	died := time.Now().Round(0)
 	b.kill(name)
 	time.Sleep(after)
+	b.mu.Lock()
+	b.dead[name] = true
+	b.mu.Unlock()
 	m := b.members[name]
 	m.Until = died
 	b.members[name] = m

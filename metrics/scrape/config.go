@@ -17,6 +17,7 @@ import (
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
@@ -55,6 +56,7 @@ type Config struct {
 
 	Self     string                 // this node's name in View
 	View     *cell.Cell[owner.View] // who serves which slot
+	Lease    *schedule.Lease        // how long View may be acted upon; nil: always
 	Log      *slog.Logger           // nil discards
 	Registry prometheus.Registerer  // nil: metrics are kept but not shown
 
@@ -69,6 +71,10 @@ type Config struct {
 	// Tell sends a note to the pool of the same name on another node, which
 	// gets it by Told, or not. It returns at once. Nil: there is nobody.
 	Tell func(node string, note []byte)
+
+	// Reaches reports whether notes to a node may arrive: it lives and knows
+	// what they mean. Nil: none may.
+	Reaches func(node string) bool
 }
 
 // Limits make a scrape fail that goes beyond them. Zero is no limit.

@@ -28,6 +28,8 @@
 //   - A target that another node takes over gets no marker (handover.go). What
 //     is remembered of it is kept for two intervals, in case it comes back or its
 //     new owner says that it ended on the way.
+//   - The first samples of a target that comes from another node are kept back
+//     until that one has delivered its own, five seconds at most (hold.go).
 //   - When a target goes away and another with the same labels goes on with its
 //     series, these are not marked as ended.
 //

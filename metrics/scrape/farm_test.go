@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,30 @@ type recorder struct {
 	refuse  error // returned by Append
 	flips   int   // how many times Append finds that the rules have just changed
 	faults  []string
+	lag     time.Duration // between an Append and the arrival at the receiver
+}
+
+// stamp returns the timestamp of a line of a record.
+func stamp(line string) int64 {
+	_, text, _ := strings.Cut(line, "@")
+	ms, _ := strconv.ParseInt(text, 10, 64)
+	return ms
+}
+
+// Delivered returns once what was appended has arrived.
+func (r *recorder) Delivered(ctx context.Context) error {
+	r.mu.Lock()
+	wait := time.Duration(0)
+	if n := len(r.batches); n > 0 {
+		wait = time.Until(r.batches[n-1].at.Add(r.lag))
+	}
+	r.mu.Unlock()
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // A record is one batch as text: one line per sample, in the order in which

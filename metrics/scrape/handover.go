@@ -58,6 +58,10 @@ func (p *Pool) Told(from string, note []byte) {
 	view, removed := p.set.cfg.View.Load(), false
 	for _, w := range words {
 		t, slot := p.targets[w.key], time.UnixMilli(w.slot)
+		if t != nil && w.fate == flushed {
+			p.flushedLocked(t, from, w)
+			continue
+		}
 		if t == nil || !t.scraped || !slot.After(t.served) || time.Since(slot).Abs() > schedule.MaxLost*t.id.interval {
 			continue
 		}
@@ -74,6 +78,7 @@ func (p *Pool) Told(from string, note []byte) {
 // heedLocked does for a target that moved away what its new owner cannot. It
 // reports whether the target was removed. It needs mu.
 func (p *Pool) heedLocked(t *target, w word) bool {
+	p.letGoLocked(t)
 	e := ending{set: p.set, t: t, id: t.id, at: w.slot}
 	switch {
 	case w.fate == failed:
@@ -96,8 +101,12 @@ func (p *Pool) heedLocked(t *target, w word) bool {
 // loseLocked takes notice of a slot of t that is another node's. It reports
 // whether the target was removed. It needs mu.
 func (p *Pool) loseLocked(t *target, l schedule.Lost) bool {
+	p.letGoLocked(t)
 	if l.Slots == 1 {
 		t.away, t.from = true, ""
+		if t.scraped {
+			p.farewellLocked(t, l.Owner, l.Slot)
+		}
 		if l.Owner != "" && !t.gone {
 			p.set.metrics.moved.Inc()
 		}
@@ -120,6 +129,7 @@ func (p *Pool) loseLocked(t *target, l schedule.Lost) bool {
 // marked at the first one's time, once the second has come without its being
 // back. It reports whether the target was removed. It needs mu.
 func (p *Pool) endLocked(t *target, slot time.Time) bool {
+	p.letGoLocked(t)
 	if t.ended++; t.ended == 1 {
 		t.staleT = slot
 		return false
@@ -234,8 +244,11 @@ func (p *Pool) end(e ending) {
 	w.set, w.id, w.memory, w.sink = e.set, e.id, &t.memory, t.memory.sink
 	w.batch.Reset()
 	w.staleAll(e.at, func(h telemetry.Handle) bool { return goesOn[h] })
-	if err := w.appendAlways(); err != nil {
+	w.batch.Key, w.batch.Scope = uint64(e.id.key), e.id.scope
+	if err := appendAlways(w.sink, &w.batch); err != nil {
 		e.set.log.Warn("end of a target's series was lost", "target", e.id.url, "err", err)
+	} else {
+		e.set.metrics.forwarded.Add(float64(len(w.batch.Samples) + len(w.batch.Histograms)))
 	}
 	t.memory.forget()
 }

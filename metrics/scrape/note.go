@@ -11,13 +11,15 @@ import (
 	"github.com/divvy-collector/divvy/fleet/owner"
 )
 
-// A fate is what became of a target at its first slot with a new owner.
+// A fate is what became of a target at its first slot with a new owner, or of
+// what its former owner scraped.
 type fate uint8
 
 const (
 	answered fate = iota + 1 // its series go on
 	failed                   // it was scraped in vain: they have ended, but for the report series
 	vanished                 // it is not on the new owner's list any more: all have ended
+	flushed                  // the other way round: nothing of it is on its way from its former owner
 )
 
 // A word is the fate of one target.
@@ -88,7 +90,7 @@ func decodeGroup(b []byte) ([]word, error) {
 	var keys []byte
 	err := eachField(b, func(n protowire.Number, v uint64, text []byte) error {
 		switch {
-		case n == 1 && v <= uint64(vanished):
+		case n == 1 && v <= uint64(flushed):
 			w.fate = fate(v)
 		case n == 2:
 			w.slot = int64(v)

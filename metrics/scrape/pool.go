@@ -39,6 +39,11 @@ type Pool struct {
 	byLabels map[uint64][]*target  // those by the hash of their labels; nil: not made yet
 	tooMany  error                 // why nothing is scraped: there are more targets than allowed
 	census   census                // of order
+
+	// Of the round that is being served:
+	held      []*target
+	farewells []farewell
+	reached   map[string]bool // nodes by whether notes to them may arrive
 }
 
 // New returns a pool without targets and with a sink that drops everything.
@@ -53,13 +58,13 @@ func New(cfg Config) (*Pool, error) {
 	}
 	p := &Pool{
 		set: set, sink: telemetry.Fanout(nil), targets: map[owner.Key]*target{},
-		tell: cfg.Tell, stopping: make(chan struct{}),
+		tell: cfg.Tell, stopping: make(chan struct{}), reached: map[string]bool{},
 	}
 	if set.metrics, err = newMetrics(cfg.Registry, p.owned, p.shared); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	set.metrics.pools.Inc()
-	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Log: cfg.Log, Serve: p.serve})
+	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Lease: cfg.Lease, Log: cfg.Log, Serve: p.serve})
 	p.walks = make(chan *walk, runtime.GOMAXPROCS(0))
 	seed := maphash.MakeSeed()
 	for range cap(p.walks) {
@@ -97,8 +102,8 @@ func (p *Pool) shared() (perSecond float64) {
 	return perSecond
 }
 
-// Update replaces the configuration, but for Self, Log, Registry, Dial and
-// Tell, which stay. On an error nothing has changed.
+// Update replaces the configuration, but for Self, Log, Registry, Dial, Tell
+// and Reaches, which stay. On an error nothing has changed.
 func (p *Pool) Update(cfg Config) error {
 	var forgotten []*target
 	defer func() { forget(forgotten) }() // once mu is free
@@ -107,7 +112,7 @@ func (p *Pool) Update(cfg Config) error {
 	before := p.set
 	m := before.metrics
 	cfg.Self, cfg.Log = before.cfg.Self, before.cfg.Log
-	cfg.Registry, cfg.Dial, cfg.Tell = before.cfg.Registry, before.cfg.Dial, before.cfg.Tell
+	cfg.Registry, cfg.Dial, cfg.Tell, cfg.Reaches = before.cfg.Registry, before.cfg.Dial, before.cfg.Tell, before.cfg.Reaches
 	set, err := newSettings(cfg, before)
 	if err != nil {
 		m.reloadsFailed.Inc()
@@ -115,7 +120,7 @@ func (p *Pool) Update(cfg Config) error {
 	}
 	m.reloads.Inc()
 	p.set = set
-	p.clock.Follow(cfg.View)
+	p.clock.Follow(cfg.View, cfg.Lease)
 	if set.client != before.client {
 		before.client.CloseIdleConnections()
 	}
@@ -243,12 +248,14 @@ func (p *Pool) scheduleLocked() {
 }
 
 // Run scrapes until ctx is done. Then it finishes the scrapes in flight, at
-// most a timeout later, gives all series back to the sink without marking them
-// as ended, and returns nil.
+// most a timeout later, tells new owners that they are delivered, or that for
+// holdTime at most, gives all series back to the sink without marking them as
+// ended, and returns nil.
 func (p *Pool) Run(ctx context.Context) error {
 	p.clock.Run(ctx)
 	close(p.stopping)
 	p.wg.Wait()
+	p.leave()
 	p.mu.Lock()
 	all, set := slices.Collect(maps.Values(p.targets)), p.set
 	p.mu.Unlock()
@@ -264,6 +271,7 @@ func (p *Pool) serve(r schedule.Round) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set.metrics.slotsMissed.Add(float64(r.Missed))
+	clear(p.reached)
 	removed := false
 	for _, d := range r.Due {
 		if t := p.targets[d.Key]; t != nil {
@@ -275,6 +283,8 @@ func (p *Pool) serve(r schedule.Round) {
 			removed = p.loseLocked(t, l) || removed
 		}
 	}
+	p.awaitLocked()
+	p.sendFarewellsLocked()
 	if removed {
 		p.scheduleLocked()
 	}
@@ -283,8 +293,11 @@ func (p *Pool) serve(r schedule.Round) {
 // dueLocked serves a slot of t. It reports whether the target was removed. It
 // needs mu.
 func (p *Pool) dueLocked(t *target, d schedule.Due) bool {
-	if d.From != "" {
+	if d.From != "" && p.reachesLocked(d.From) {
 		t.from = d.From
+		if !t.gone {
+			p.holdLocked(t, d.Slot)
+		}
 	}
 	switch {
 	case t.gone && t.from != "":
@@ -310,7 +323,7 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 	}
 	j := &job{
 		set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, caughtUp: d.CaughtUp,
-		from: t.from, back: t.away, made: time.Now(), err: p.tooMany,
+		from: t.from, back: t.away, made: time.Now(), err: p.tooMany, hold: t.hold,
 	}
 	t.turns++
 	t.scraped, t.away, t.served = true, false, d.Slot

@@ -33,6 +33,7 @@ type job struct {
 
 	caughtUp bool   // the slot became ours after it had passed
 	from     string // node that scraped the target before us, and lives; empty: none
+	hold     *hold  // keeps what is appended back; nil: nothing does
 	back     bool   // others have scraped the target since we last did
 }
 
@@ -93,7 +94,7 @@ func (p *Pool) scrape(j *job) result {
 	}
 	w := <-p.walks // bounds the work at one time to the processors there are
 	defer func() { w.release(); p.walks <- w }()
-	w.set, w.id, w.memory, w.sink = j.set, j.id, &t.memory, j.sink
+	w.set, w.id, w.memory, w.sink, w.hold = j.set, j.id, &t.memory, j.sink, j.hold
 	w.now = j.timestamp(start).UnixMilli()
 	t.memory.resume(j.back, j.from != "")
 
@@ -208,10 +209,15 @@ func (w *walk) readFormat(body []byte, contentType string) error {
 // would cost more than the scrape.
 func (w *walk) append() error {
 	w.batch.Epoch, w.batch.Key, w.batch.Scope = w.epoch, uint64(w.id.key), w.id.scope
-	start := time.Now()
-	err := w.sink.Append(&w.batch)
 	m := w.set.metrics
-	m.latency.Observe(time.Since(start).Seconds())
+	var err error
+	if w.hold != nil {
+		w.hold.park(w.sink, &w.batch)
+	} else {
+		start := time.Now()
+		err = w.sink.Append(&w.batch)
+		m.latency.Observe(time.Since(start).Seconds())
+	}
 	if err == nil {
 		n := len(w.batch.Samples) + len(w.batch.Histograms)
 		m.forwarded.Add(float64(n))
@@ -220,12 +226,21 @@ func (w *walk) append() error {
 	return err
 }
 
+// giveUp releases handles, after what is kept back.
+func (w *walk) giveUp(handles []telemetry.Handle) {
+	if w.hold != nil {
+		w.hold.release(w.sink, handles)
+	} else {
+		w.sink.Release(handles)
+	}
+}
+
 // appendAlways appends a batch of handles that are held, whatever the sink's
 // rules have become.
-func (w *walk) appendAlways() (err error) {
+func appendAlways(sink telemetry.Sink, b *telemetry.Batch) (err error) {
 	for range maxChanges {
-		w.epoch = w.sink.Epoch()
-		if err = w.append(); !errors.Is(err, telemetry.ErrEpoch) {
+		b.Epoch = sink.Epoch()
+		if err = sink.Append(b); !errors.Is(err, telemetry.ErrEpoch) {
 			break
 		}
 	}
@@ -235,7 +250,7 @@ func (w *walk) appendAlways() (err error) {
 // release forgets the target and gives back what it alone needed.
 func (w *walk) release() {
 	w.shrink()
-	w.set, w.id, w.memory, w.sink, w.old = nil, nil, nil, nil, nil
+	w.set, w.id, w.memory, w.sink, w.hold, w.old = nil, nil, nil, nil, nil, nil
 	w.family, w.outline = family{}, outline{}
 	w.batch.Reset()
 }

@@ -124,7 +124,8 @@ func sameSeries(a, b Config) bool {
 		c.Interval, c.Timeout, c.HTTP = time.Second, time.Second, config.HTTPClientConfig{}
 		c.Limits = Limits{BucketFactor: c.Limits.BucketFactor}
 		c.Compression, c.Protocols, c.FailureLog = false, nil, ""
-		c.View, c.Log, c.Registry, c.Dial, c.Tell, c.Live, c.Flow = nil, nil, nil, nil, nil, nil, nil
+		c.View, c.Lease, c.Log, c.Registry, c.Dial = nil, nil, nil, nil, nil
+		c.Tell, c.Reaches, c.Live, c.Flow = nil, nil, nil, nil
 	}
 	return reflect.DeepEqual(a, b)
 }

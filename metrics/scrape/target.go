@@ -187,6 +187,8 @@ type target struct {
 	served  time.Time     // the last slot that was served here
 	away    bool          // slots since then were another node's
 	from    string        // node that is to be told how our first scrape goes; empty: nobody
+	hold    *hold         // keeps what is scraped back; nil: nothing does
+	cleared time.Time     // the slot from which on its former owner has nothing on its way; zero: not known
 	turns   int           // scrapes that run or wait for their turn
 	turn    chan struct{} // closed when what was begun last is done; nil: nothing was
 	gone    bool          // it was not found any more

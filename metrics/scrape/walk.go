@@ -37,6 +37,7 @@ type walk struct {
 	id     *identity
 	memory *memory
 	sink   telemetry.Sink
+	hold   *hold // keeps the batch back; nil: nothing does
 	epoch  telemetry.Epoch
 	now    int64 // timestamp of the scrape, Unix ms
 	maxT   int64 // beyond which timestamps are refused
@@ -107,6 +108,7 @@ func (w *walk) begin(wall int64) {
 	w.maxT = wall + maxAhead
 	m := w.memory
 	if m.sink != w.sink {
+		w.settleHold()
 		m.forget()
 		m.sink = w.sink
 	}
@@ -115,6 +117,16 @@ func (w *walk) begin(wall int64) {
 	w.fresh = w.other || m.generation != w.set.generation
 	w.old = m.entries
 	w.again()
+}
+
+// settleHold gives what is kept back to the sink that is about to be left.
+func (w *walk) settleHold() {
+	if w.hold == nil {
+		return
+	}
+	if err := w.hold.letGo(); err != nil {
+		w.set.log.Error("scrape was lost: the receivers did not take it", "target", w.id.url, "err", err)
+	}
 }
 
 // again starts the walk over.
@@ -384,7 +396,7 @@ func (w *walk) commit(failed bool) {
 		w.commitEntries()
 	}
 	for _, r := range m.oldReports {
-		w.sink.Release([]telemetry.Handle{r.handle})
+		w.giveUp([]telemetry.Handle{r.handle})
 	}
 	m.oldReports = nil
 	w.resolved = w.resolved[:0]
@@ -403,5 +415,5 @@ func (w *walk) commitEntries() {
 			m.drop(h)
 		}
 	}
-	w.sink.Release(w.released)
+	w.giveUp(w.released)
 }

@@ -30,6 +30,7 @@ import (
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/fleet/schedule"
 	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
@@ -81,13 +82,17 @@ type Env struct {
 	// them. It may be called from build on, by any goroutine, and returns at once.
 	Export func(exports any)
 
-	Self string                 // this node's name in View
-	View *cell.Cell[owner.View] // who is in the cluster
+	Self  string                 // this node's name in View
+	View  *cell.Cell[owner.View] // who is in the cluster
+	Lease *schedule.Lease        // how long View may be acted upon; nil: always
 
 	// Tell sends a note to the instance of the same ID on another node: see
 	// Addressee. It returns at once; the note may be lost. Without a cluster it
 	// does nothing.
 	Tell func(node string, note []byte)
+
+	// Reaches reports whether notes to that node may arrive. Nil: none may.
+	Reaches func(node string) bool
 
 	// Dial connects like net.Dialer.DialContext, and to the collector itself
 	// for MemoryAddr.

@@ -28,11 +28,12 @@ const (
 	Terminate               // Until was announced and has come: tell others' software
 	Depart                  // the last slot was served: finish and leave
 	Note                    // never wanted by the roster: the kind of a Letter between components
+	Has                     // nor this: asks whether a component on another node can do its share
 )
 
 // String returns the deed in one word.
 func (d Deed) String() string {
-	return [...]string{"announce", "tell", "ask", "sync", "participate", "withdraw", "terminate", "depart", "note"}[d]
+	return [...]string{"announce", "tell", "ask", "sync", "participate", "withdraw", "terminate", "depart", "note", "has"}[d]
 }
 
 // A Death is one that became known here.

@@ -9,7 +9,8 @@
 //
 //	announced ──► From ──serves──► Until ──► departed, kept a minute
 //	    │                  │
-//	    └──────────────────┴──► down: found dead at DownAt, or fenced
+//	    ├──────────────────┴──► down: found dead at DownAt
+//	    └── fenced, or moved ─► former window; announced anew
 //
 // Entries are merged like this: the higher Seq wins; at the same Seq an entry
 // that says down wins. Only the node itself raises its Seq, so a node that was
@@ -22,6 +23,11 @@
 // others take part; everybody switches at that instant. The change is
 // delivered to every peer until it acknowledges, and the date is moved once by
 // a lead if somebody alive is still missing shortly before it.
+//
+// A node that was stopped is fenced: it withdraws at once, says until when it
+// had served, and joins anew. Its entry keeps that window, and also one that it
+// announced and moved before it began, which is empty. So nobody has to guess
+// whether a slot that has passed was served.
 //
 // A crash has no date: the dead node's keys have one heir each, who starts as
 // soon as it knows. A death is believed when the node's lifeline broke and

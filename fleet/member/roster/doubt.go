@@ -31,17 +31,19 @@ func (r *Roster) heardFrom(l *life, now time.Time) {
 // Watched returns the peers to which a lifeline is to be kept: all, or those
 // that follow this node by name, and whoever has its name.
 func (r *Roster) Watched() []Entry {
-	var list []Entry
-	for _, l := range r.lives {
-		if !l.watched.IsZero() {
-			list = append(list, l.Entry)
-		}
+	list := make([]Entry, 0, len(r.watched))
+	for _, l := range r.watched {
+		list = append(list, l.Entry)
 	}
 	return list
 }
 
 // watch decides whom to watch.
 func (r *Roster) watch(now time.Time) {
+	if r.chosen.hold(r.changes, now) {
+		return
+	}
+	r.chosen, r.watched = dates{changes: r.changes}, nil
 	alive := r.alive(now)
 	after, _ := slices.BinarySearchFunc(alive, r.cfg.Name, func(l *life, name string) int { return cmp.Compare(l.Name, name) })
 	for _, l := range r.lives {
@@ -50,12 +52,18 @@ func (r *Roster) watch(now time.Time) {
 		}
 	}
 	for i, l := range alive {
+		r.chosen.next = sooner(r.chosen.next, l.Until)
 		follows := (i - after + len(alive)) % len(alive)
 		switch {
 		case len(alive) > maxWatched && follows >= someWatched && l.Name != r.cfg.Name:
 			l.watched = time.Time{}
 		case l.watched.IsZero():
 			l.watched = now
+		}
+	}
+	for _, l := range alive {
+		if !l.watched.IsZero() {
+			r.watched = append(r.watched, l)
 		}
 	}
 }
@@ -65,9 +73,9 @@ func (r *Roster) watch(now time.Time) {
 func (r *Roster) listen(now time.Time) {
 	slow := !r.ticked.IsZero() && now.Sub(r.ticked) > lateTick
 	r.ticked = now
-	for _, l := range r.lives {
+	for _, l := range r.watched {
 		switch {
-		case l.watched.IsZero() || l.departed(now):
+		case l.departed(now):
 		case slow:
 			l.heard = later(l.heard, now)
 		case l.doubt.since.IsZero() && now.Sub(later(l.heard, l.watched)) > r.cfg.Silence:
@@ -129,6 +137,8 @@ func (r *Roster) pursue(now time.Time, l *life) {
 	denied := d.unreached > 0 && (d.unreached >= d.asking || now.Sub(d.asked) >= askPatience)
 	switch {
 	case d.asked.IsZero():
+	case denied && !vouched && r.ignorant(now, l):
+		return
 	case denied && !vouched:
 		r.markDown(now, l)
 		return
@@ -144,6 +154,17 @@ func (r *Roster) pursue(now time.Time, l *life) {
 	for _, w := range witnesses {
 		r.do(Action{Do: Ask, Peer: w.Name, Addr: w.Addr, Suspect: l.Name, Instance: l.Instance})
 	}
+}
+
+// ignorance is how long after having met a life others are left to date its
+// death, if they can.
+const ignorance = 5 * time.Second
+
+// ignorant reports whether we have no proof of that life of our own, and just
+// met it, so that somebody else can date its death better.
+func (r *Roster) ignorant(now time.Time, l *life) bool {
+	return l.proof.Equal(l.Instance.Started()) && now.Sub(l.met) < ignorance &&
+		slices.ContainsFunc(r.lives, func(o *life) bool { return o.Name != l.Name && !o.departed(now) })
 }
 
 // witnesses returns peers that can be asked about l: living ones that are not

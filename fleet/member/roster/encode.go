@@ -12,7 +12,8 @@ import (
 // node skips fields that it does not know and a newer version may add some:
 //
 //	Entry  = 1 name, 2 addr, 3 instance (fixed64), 4 seq, 5 from, 6 until,
-//	         7 down, 8 down at, 9 version, 10 zone, 11 config (fixed64)
+//	         7 down, 8 down at, 9 version, 10 zone, 11 config (fixed64),
+//	         12 former …: from, duration
 //	Pulse  = 1 instance (fixed64), 2 clock, 3 digest (fixed64)
 //	Letter = 1 kind, 2 sender, 3 sender's instance (fixed64), 4 entries …,
 //	         5 suspect, 6 suspect's instance (fixed64), 7 reachable,
@@ -29,8 +30,11 @@ var ErrStranger = errors.New("not written by divvy")
 // MaxMetadata is the most that gossip carries as the metadata of a node, bytes.
 const MaxMetadata = 512
 
-// maxText bounds names, addresses, versions and zones, bytes.
-const maxText = 200
+// maxText bounds names and addresses, maxLabel versions and zones, bytes.
+const (
+	maxText  = 200
+	maxLabel = 150
+)
 
 // EncodeMetadata returns e as the metadata of its node in the gossip: without
 // name and address, which the gossip carries itself.
@@ -59,13 +63,22 @@ func appendEntry(b []byte, e Entry) []byte {
 	b = appendTime(b, 6, e.Until)
 	b = appendFlag(b, 7, e.Down)
 	b = appendTime(b, 8, e.DownAt)
-	b = appendText(b, 9, e.Version)
-	b = appendText(b, 10, e.Zone)
-	return appendFixed(b, 11, e.Config)
+	b = appendText(b, 9, e.Version[:min(len(e.Version), maxLabel)])
+	b = appendText(b, 10, e.Zone[:min(len(e.Zone), maxLabel)])
+	b = appendFixed(b, 11, e.Config)
+	for _, w := range e.Former {
+		if !w.From.IsZero() {
+			span := protowire.AppendVarint(nil, uint64(w.From.UnixMilli()))
+			span = protowire.AppendVarint(span, uint64(w.Until.Sub(w.From).Milliseconds()))
+			b = protowire.AppendBytes(protowire.AppendTag(b, 12, protowire.BytesType), span)
+		}
+	}
+	return b
 }
 
 func decodeEntry(b []byte) (Entry, error) {
 	var e Entry
+	former := 0
 	err := eachField(b, func(n protowire.Number, v field) {
 		switch n {
 		case 1:
@@ -90,6 +103,11 @@ func decodeEntry(b []byte) (Entry, error) {
 			e.Zone = v.text()
 		case 11:
 			e.Config = v.number
+		case 12:
+			if w, ok := v.window(); ok && former < maxFormer {
+				e.Former[former] = w
+				former++
+			}
 		}
 	})
 	if err == nil && e.Instance == 0 {
@@ -126,7 +144,7 @@ func DecodePulse(b []byte) (Pulse, error) {
 
 // A Letter is a direct message from one node to another, and its answer.
 type Letter struct {
-	Kind     Deed // Tell, Sync, Ask or Note
+	Kind     Deed // Tell, Sync, Ask, Note or Has
 	Sender   string
 	Instance Instance // of Sender
 
@@ -134,12 +152,12 @@ type Letter struct {
 
 	Suspect         string // Ask: can you reach this node?
 	SuspectInstance Instance
-	Reachable       bool // the answer to Ask
+	Reachable       bool // the answer to Ask, and yes to Has
 
 	Clock  time.Time // of the sender, and
 	Digest uint64    // its digest, as in a Pulse; in answers
 
-	Component string // Note: the ID of a component on either node
+	Component string // Note and Has: the ID of a component on either node
 	Note      []byte // and what the one tells the other
 }
 
@@ -162,7 +180,7 @@ func EncodeLetter(l Letter) []byte {
 	b = appendFlag(b, 7, l.Reachable)
 	b = appendTime(b, 8, l.Clock)
 	b = appendFixed(b, 9, l.Digest)
-	if l.Kind == Note {
+	if l.Kind == Note || l.Kind == Has {
 		b = protowire.AppendString(protowire.AppendTag(b, 10, protowire.BytesType), l.Component)
 		b = protowire.AppendBytes(protowire.AppendTag(b, 11, protowire.BytesType), l.Note)
 	}
@@ -215,6 +233,24 @@ type field struct {
 
 func (f field) text() string    { return string(f.bytes[:min(len(f.bytes), maxText)]) }
 func (f field) time() time.Time { return time.UnixMilli(int64(f.number)) }
+
+// window reads two varints: a time, and a duration in milliseconds. One that
+// says something impossible is left out.
+func (f field) window() (Window, bool) {
+	from, size := protowire.ConsumeVarint(f.bytes)
+	if size < 0 || from > maxMillis {
+		return Window{}, false
+	}
+	took, size := protowire.ConsumeVarint(f.bytes[size:])
+	if size < 0 || took > maxMillis {
+		return Window{}, false
+	}
+	return Window{From: time.UnixMilli(int64(from)), Until: time.UnixMilli(int64(from + took))}, true
+}
+
+// maxMillis is the greatest time or duration of a window: some 140 years, in
+// milliseconds. A time.Duration holds twice as much.
+const maxMillis = 1 << 42
 
 // eachField calls f for every field of b of a known wire type.
 func eachField(b []byte, f func(protowire.Number, field)) error {

@@ -14,6 +14,11 @@ var someEntry = Entry{
 	Name: "node-1", Addr: "10.0.0.1:12345", Instance: NewInstance(time.UnixMilli(1790000000123), 7), Seq: 3,
 	From: time.UnixMilli(1790000005000), Until: time.UnixMilli(1790000095000), Down: true,
 	DownAt: time.UnixMilli(1790000090000), Version: "v1.2.3", Zone: "eu-1a", Config: 0xFEED,
+	Former: [maxFormer]Window{
+		{time.UnixMilli(1790000000000), time.UnixMilli(1790000002500)},
+		{time.UnixMilli(1780000000000), time.UnixMilli(1780000000000)},
+		{time.UnixMilli(1770000000000), time.UnixMilli(1789999999999)},
+	},
 }
 
 func TestWhatIsEncodedDecodes(t *testing.T) {

@@ -20,6 +20,14 @@ func NewInstance(start time.Time, random uint16) Instance {
 // Started returns when the instance started, to the millisecond.
 func (i Instance) Started() time.Time { return time.UnixMilli(int64(i >> 16)) }
 
+// maxFormer is how many former windows an Entry keeps. Each costs its node a
+// lead at least, so they reach back further than any slot that is caught up.
+const maxFormer = 3
+
+// A Window is a stretch of time in which a life served: slots at or after
+// From and before Until. It is empty if they are equal.
+type Window struct{ From, Until time.Time }
+
 // An Entry is what is known of one life of a node. Times are to the
 // millisecond.
 type Entry struct {
@@ -29,8 +37,13 @@ type Entry struct {
 	Seq      uint32    // rises with every announcement of this instance
 	From     time.Time // serves slots at or after From; zero: does not take part yet
 	Until    time.Time // serves slots before Until; zero: no end announced
-	Down     bool      // found dead, or withdrew at once
+	Down     bool      // found dead
 	DownAt   time.Time // latest proof of life known to who found it dead
+
+	// Former are windows of this life that are over or were called off, the
+	// latest first: it was fenced, or moved its From. So who owned a slot that
+	// has passed has the same answer at every node.
+	Former [maxFormer]Window
 
 	Version string
 	Zone    string
@@ -57,14 +70,31 @@ func (a *Entry) end() time.Time {
 	return end
 }
 
-// member returns the entry's window, or false if it never serves: it announced
-// no From, or died before it.
-func (a *Entry) member() (owner.Member, bool) {
-	end := a.end()
-	if a.From.IsZero() || !end.IsZero() && !a.From.Before(end) {
-		return owner.Member{}, false
+// windows appends the entry's windows to list as members. An empty one is
+// among them if it died or left before its From: who hears of that late learns
+// that it has served nothing.
+func (a *Entry) windows(list []owner.Member) []owner.Member {
+	for _, w := range a.Former {
+		if !w.From.IsZero() {
+			list = append(list, owner.Member{Name: a.Name, From: w.From, Until: w.Until})
+		}
 	}
-	return owner.Member{Name: a.Name, From: a.From, Until: end}, true
+	if a.From.IsZero() {
+		return list
+	}
+	end := a.end()
+	if !end.IsZero() {
+		end = later(end, a.From)
+	}
+	return append(list, owner.Member{Name: a.Name, From: a.From, Until: end})
+}
+
+// retire makes the present window a former one that ended at end, and leaves
+// the entry without one.
+func (a *Entry) retire(end time.Time) {
+	copy(a.Former[1:], a.Former[:])
+	a.Former[0] = Window{From: a.From, Until: later(end, a.From)}
+	a.From, a.Until = time.Time{}, time.Time{}
 }
 
 // departed reports whether the entry's life is over at now.

@@ -40,14 +40,19 @@ func (r *Roster) measured(now time.Time) bool {
 
 // Leave says that this node is about to stop. It announces Until: a lead from
 // now, or now if nobody else could take over; if its From is still to come,
-// Until is the same. The Depart action tells when.
+// Until is the same, or a lead later if that is too close to be told. The
+// Depart action tells when.
 func (r *Roster) Leave(now time.Time) {
 	r.ready = time.Time{}
+	r.advance(now)
 	switch r.stage {
 	case Left, Leaving:
 		return
 	case Joining:
 		r.self.Until = r.self.From
+		if r.self.From.Sub(now) < r.cfg.Lead*2/5 {
+			r.self.Until = r.self.From.Add(r.cfg.Lead)
+		}
 	case Serving:
 		r.self.Until = round(now)
 		if r.others(now) {
@@ -66,29 +71,41 @@ func (r *Roster) Leave(now time.Time) {
 // Fence withdraws this node at once: its process was stopped or starved, or
 // its clock is wrong, and others may have taken its targets over. It joins
 // again by itself, unless it was leaving. What it knows of its peers is out of
-// date, so nobody counts as silent, and one of them is asked for news.
-func (r *Roster) Fence(now time.Time) {
-	for i, l := range r.alive(now) {
+// date, so nobody counts as silent, and some of them are asked for news.
+//
+// Until served it has served its slots, and none after that: so it says in its
+// entry, and whoever takes a slot over knows which was the last that is done.
+// A node that is alone goes on; nobody can have taken over from it.
+func (r *Roster) Fence(now, served time.Time) {
+	end := round(served).Add(time.Millisecond)
+	if end.After(now) {
+		end = round(now) // the clock went back; others serve again what it was ahead
+	}
+	peers := r.alive(now)
+	for i, l := range peers {
 		r.heardFrom(l, now)
 		if i < maxAsked {
 			r.do(Action{Do: Sync, Peer: l.Name, Addr: l.Addr})
 		}
 	}
-	switch r.stage {
-	case Joining, Serving:
+	switch {
+	case r.stage == Leaving:
+		r.stage = Left
+		if end.Before(r.self.Until) {
+			r.self.Until = end
+		}
+		r.do(Action{Do: Terminate})
+		r.do(Action{Do: Depart})
+	case (r.stage == Joining || r.stage == Serving) && len(peers)+len(r.foreign) > 0:
 		r.stage = Fenced
+		r.self.retire(end)
 		if r.fenced.IsZero() {
 			r.fenced = now
 		}
 		r.do(Action{Do: Withdraw})
-	case Leaving:
-		r.stage = Left
-		r.do(Action{Do: Terminate})
-		r.do(Action{Do: Depart})
 	default:
 		return
 	}
-	r.self.From, r.self.Until = time.Time{}, time.Time{}
 	r.announce(now)
 }
 
@@ -134,14 +151,21 @@ func (r *Roster) Tick(now time.Time) {
 	}
 	r.tryJoin(now)
 	if (r.stage == Serving || r.stage == Joining) && r.skewed(now) {
-		r.Fence(now)
+		r.Fence(now, now)
 	}
 }
 
 // count counts the dates that have come since the last Tick.
 func (r *Roster) count(now time.Time) {
+	if r.coming.hold(r.changes, now) {
+		return
+	}
+	r.coming = dates{changes: r.changes}
 	came := func(date time.Time) {
-		if !date.IsZero() && date.After(r.ticked) && !date.After(now) && !r.ticked.IsZero() {
+		switch {
+		case date.After(now):
+			r.coming.next = sooner(r.coming.next, date)
+		case !r.ticked.IsZero() && date.After(r.ticked):
 			r.counts.Transitions++
 		}
 	}
@@ -155,6 +179,17 @@ func (r *Roster) count(now time.Time) {
 	}
 }
 
+// dates are those to come.
+type dates struct {
+	changes int       // of the roster, when they were looked at
+	next    time.Time // zero: none
+}
+
+// hold reports whether none has come or changed since they were looked at.
+func (d *dates) hold(changes int, now time.Time) bool {
+	return d.changes == changes && (d.next.IsZero() || now.Before(d.next))
+}
+
 // resend delivers our change again to those who have not acknowledged it.
 func (r *Roster) resend(now time.Time) {
 	for _, l := range r.lives {
@@ -166,15 +201,16 @@ func (r *Roster) resend(now time.Time) {
 
 // postpone moves a date that is close by a lead, once, if somebody alive has
 // not heard of it, or if before our From we do not agree with everybody. What
-// remains of the lead is time to tell the new date.
+// remains of the lead is time to tell the new date; where that is too little,
+// or for somebody whom we have just met, the date stays.
 func (r *Roster) postpone(now time.Time) {
 	date := r.pending()
-	if date == nil || r.moved || date.Sub(now) > r.cfg.Lead*2/5 || !now.Before(*date) {
+	if date == nil || r.moved || date.Sub(now) > r.cfg.Lead*2/5 || date.Sub(now) < r.cfg.Lead/10 {
 		return
 	}
 	late := slices.ContainsFunc(r.lives, func(l *life) bool {
 		last := date.Sub(now) <= r.cfg.Lead/5
-		unheard := l.acked < r.self.Seq && (last || now.Sub(l.met) > 2*r.cfg.Resend)
+		unheard := l.acked < r.self.Seq && now.Sub(l.met) > 2*r.cfg.Resend
 		differs := r.stage == Joining && !l.differs.IsZero() && (last || now.Sub(l.differs) > maxDiffer)
 		return (unheard || differs) && l.doubt.since.IsZero() && !l.departed(now)
 	})
@@ -183,7 +219,11 @@ func (r *Roster) postpone(now time.Time) {
 	}
 	r.moved = true
 	r.counts.Postponed++
-	*date = date.Add(r.cfg.Lead)
+	next := date.Add(r.cfg.Lead)
+	if r.stage == Joining {
+		r.self.retire(*date)
+	}
+	*date = next
 	r.announce(now)
 }
 

@@ -26,10 +26,14 @@ func (r *Roster) Learn(now time.Time, entries ...Entry) (news bool) {
 	return news
 }
 
+// maxAhead is how far ahead of our own Seq another may claim it to be. Nobody
+// raises it but us, so whoever claims more is broken, or means harm.
+const maxAhead = 1 << 16
+
 // hearOfSelf corrects those who hold this life for dead. The dates stay: this
 // node went on serving, as its heirs did, and they stop when they hear.
 func (r *Roster) hearOfSelf(now time.Time, e Entry) {
-	if e.Seq < r.self.Seq || e.Seq == r.self.Seq && !e.Down {
+	if e.Seq < r.self.Seq || e.Seq == r.self.Seq && !e.Down || e.Seq-r.self.Seq > maxAhead {
 		return
 	}
 	if e.Down {
@@ -45,7 +49,7 @@ func (r *Roster) hearOfSelf(now time.Time, e Entry) {
 func (r *Roster) merge(now time.Time, e Entry) bool {
 	i, known := r.find(e.Name, e.Instance)
 	if !known {
-		if len(r.lives) >= maxLives || e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
+		if len(r.lives) >= maxLives || len(r.named(e.Name)) >= maxNamesakes || e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
 			return false
 		}
 		r.lives = slices.Insert(r.lives, i, &life{Entry: e, met: now, heard: now, proof: e.Instance.Started()})
@@ -93,7 +97,7 @@ func (r *Roster) endFormerLives(now time.Time, name string) {
 		anew := slices.ContainsFunc(lives, func(l *life) bool {
 			return !l.Down && l.Addr == old.Addr && l.Instance > old.Instance
 		})
-		if !old.departed(now) && (ours || anew) {
+		if !old.departed(now) && (ours || anew) && !r.ignorant(now, old) {
 			r.markDown(now, old)
 		}
 	}
@@ -167,9 +171,15 @@ func (r *Roster) SetForeign(now time.Time, name string, takesPart bool) {
 	}
 }
 
+const forgetEvery = time.Second
+
 // forget drops what departed long ago. Below the quorum nothing is dropped:
 // the deadline is reckoned from when the missing ones left.
 func (r *Roster) forget(now time.Time) {
+	if now.Sub(r.swept).Abs() < forgetEvery {
+		return
+	}
+	r.swept = now
 	if r.cfg.Quorum.Size > 1 {
 		if _, below := r.View().Below(now); below {
 			return
@@ -195,6 +205,14 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// sooner returns the earlier of two times, of which zero ones are none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // round cuts t to what an Entry can carry. It strips the monotonic reading.

@@ -60,8 +60,11 @@ func (s Stage) String() string {
 // MarshalText returns the name: JSON would show the number.
 func (s Stage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// maxLives bounds what a peer can make us remember.
-const maxLives = 10_000
+// Bounds on what a peer can make us remember.
+const (
+	maxLives     = 10_000
+	maxNamesakes = 100 // lives of one node; one that dies as soon as it starts has many
+)
 
 // A Roster is one node's knowledge of the cluster. Make one with New; every
 // method takes the wall clock's time.
@@ -81,7 +84,11 @@ type Roster struct {
 	actions []Action
 	deaths  []Death
 	counts  Counts
-	changes int // times that something which View answers from has changed
+	coming  dates     // that are to be counted
+	swept   time.Time // when what departed was last dropped
+	chosen  dates     // when whom to watch was last decided
+	watched []*life   // that are to be watched, by name
+	changes int       // times that something which View answers from has changed
 	view    owner.View
 	viewed  int // changes when view was made
 	digest  digest
@@ -190,14 +197,17 @@ func (r *Roster) View() owner.View {
 // the same time, the one that came first counts.
 func (r *Roster) Members() []owner.Member {
 	members := make([]owner.Member, 0, len(r.lives)+len(r.foreign)+1)
-	if m, ok := r.self.member(); ok && r.stage != Displaced && !r.usurps(&r.self) {
-		members = append(members, m)
+	if r.stage != Displaced && !r.usurps(&r.self) {
+		members = r.self.windows(members)
 	}
+	own := len(members)
 	for _, l := range r.lives {
-		if m, ok := l.member(); ok && !r.usurps(&l.Entry) {
-			m.Peer = true
-			members = append(members, m)
+		if !r.usurps(&l.Entry) {
+			members = l.windows(members)
 		}
+	}
+	for i := range members[own:] {
+		members[own+i].Peer = true
 	}
 	for _, m := range r.foreign {
 		members = append(members, m)

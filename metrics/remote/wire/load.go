@@ -267,29 +267,38 @@ func (l Load) Younger(cutoff int64) (rest Load, old Counts) {
 	return l.youngerSeries(cutoff)
 }
 
-// youngerSeries is Younger for one record or part of one, series by series. A
-// record that cannot be decoded is left to the receiver.
+// youngerSeries is Younger for one record or part of one, series by series.
 func (l Load) youngerSeries(cutoff int64) (rest Load, old Counts) {
+	return l.Without(func(d Load, s []byte) bool { return d.Newest(s) < cutoff })
+}
+
+// Without returns l, which is one record or part of one, without the series
+// that drop chooses, and what those had. drop is given l decoded and one of its
+// Series. A record that cannot be decoded is left to the receiver.
+func (l Load) Without(drop func(d Load, series []byte) bool) (rest Load, gone Counts) {
 	d, err := l.decoded()
 	if err != nil {
-		return l, old
+		return l, gone
 	}
 	var keep [][]byte
 	for _, s := range d.Series {
-		if newestOf(s, l.Kind) < cutoff {
-			old = old.Plus(countSeries(s, l.Kind))
+		if drop(d, s) {
+			gone = gone.Plus(countSeries(s, l.Kind))
 		} else {
 			keep = append(keep, s)
 		}
 	}
 	switch len(keep) {
 	case len(d.Series):
-		return l, old
+		return l, gone
 	case 0:
-		return Load{}, old
+		return Load{}, gone
 	}
-	return d.ofSeries(keep), old
+	return d.ofSeries(keep), gone
 }
+
+// Newest returns the time of the newest value in one of l's Series.
+func (l Load) Newest(series []byte) int64 { return newestOf(series, l.Kind) }
 
 // Empty reports whether there is nothing to send.
 func (l Load) Empty() bool { return l.Body == nil }
