@@ -176,7 +176,7 @@ func TestLoneNodeWaitsForNobody(t *testing.T) {
 	if diff := cmp.Diff([]string{"lone* participant"}, c.peers()); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}
-	if _, page := c.get("/"); !strings.Contains(page, "lone (this one)") {
+	if _, page := c.get("/clustering"); !strings.Contains(page, `<strong>lone</strong> <span class="dim">this node</span>`) {
 		t.Errorf("page lacks the node:\n%s", page)
 	}
 	if _, metrics := c.get("/metrics"); !strings.Contains(metrics, `cluster_name="test"`) {
