@@ -231,7 +231,7 @@ type nodeView struct {
 
 // nodeViews returns a row for each node, those without an answer last.
 func nodeViews(f report.Fleet) []nodeView {
-	usual := usualHash(f.Nodes)
+	drifts := drifting(f)
 	var views []nodeView
 	for _, n := range f.Nodes {
 		v := nodeView{Node: n, Self: n.Name == f.Asked, Clock: newClockView(n.Skew)}
@@ -241,7 +241,7 @@ func nodeViews(f report.Fleet) []nodeView {
 		}
 		v.Late = v.Behind >= lagAlarm
 		v.Hash = n.Config.Hash[:min(7, len(n.Config.Hash))]
-		v.Drifts = n.Config.Hash != usual
+		v.Drifts = drifts(n)
 		views = append(views, v)
 	}
 	for _, s := range f.Silent {
@@ -272,19 +272,24 @@ func nodeState(n report.Node, now time.Time) (tone, words string) {
 	}
 }
 
-// usualHash returns the configuration hash that most nodes have.
-func usualHash(nodes []report.Node) string {
-	count := map[string]int{}
-	for _, n := range nodes {
-		count[n.Config.Hash]++
-	}
-	usual := ""
-	for hash, n := range count {
-		if n > count[usual] || n == count[usual] && hash < usual {
-			usual = hash
+// drifting reports for each node whether it runs another configuration than most.
+// A difference that is new, and may pass, is not in f.Drift yet.
+func drifting(f report.Fleet) func(report.Node) bool {
+	named, count := map[string]bool{}, map[string]int{}
+	for _, d := range f.Drift {
+		for _, node := range d.Nodes {
+			named[node] = true
 		}
 	}
-	return usual
+	for _, n := range f.Nodes {
+		count[n.Config.Hash]++
+	}
+	return func(n report.Node) bool {
+		if len(named) > 0 {
+			return named[n.Name]
+		}
+		return 2*count[n.Config.Hash] <= len(f.Nodes) && len(count) > 1
+	}
 }
 
 // clockAlarm is how far a clock may be off the others'.

@@ -182,6 +182,32 @@ func TestOfManyNodesAPictureShowsTheExtremes(t *testing.T) {
 	}
 }
 
+func TestNodesThatDriftAreMarked(t *testing.T) {
+	f := func(drift []report.Drift, hashes []string, want ...string) {
+		t.Helper()
+		fleet := report.Fleet{Drift: drift}
+		for i, hash := range hashes {
+			n := report.Node{Name: string(rune('a' + i))}
+			n.Config.Hash = hash
+			fleet.Nodes = append(fleet.Nodes, n)
+		}
+		var got []string
+		for _, n := range nodeViews(fleet) {
+			if n.Drifts {
+				got = append(got, n.Name)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v %v: %s", drift, hashes, diff)
+		}
+	}
+	f(nil, []string{"1"})
+	f(nil, []string{"1", "1", "1"})
+	f(nil, []string{"1", "2", "1"}, "b")
+	f(nil, []string{"1", "2"}, "a", "b")
+	f([]report.Drift{{Nodes: []string{"b"}}}, []string{"1", "2"}, "b")
+}
+
 func TestAClockIsJudgedByTheMedian(t *testing.T) {
 	f := func(skew map[string]float64, off time.Duration, bad bool) {
 		t.Helper()
