@@ -22,8 +22,10 @@ type clusteringView struct {
 	Coverage []coverageView
 	Whole    bool // each target of each component is scraped once
 	Drift    []driftView
-	Same     string // that all run the same configuration; "": they do not, or not long enough
-	Nodes    []nodeView
+	Same     string     // that all run the same configuration; "": they do not, or not long enough
+	Nodes    []nodeView // by name; of many, what is unusual first
+	More     int        // nodes that are left out
+	All      string     // URL of the page with all nodes
 	Pictures []picture
 	Timeline timeline
 	Events   []eventView // the latest first
@@ -35,7 +37,25 @@ func (u *UI) clustering(r *http.Request) (any, error) {
 	if u.cfg.Fleet == nil {
 		return nil, errNoFleet
 	}
-	return newClusteringView(u.cfg.Fleet.Fleet(r.Context()), u.cfg.Fleet.Events(r.Context())), nil
+	v := newClusteringView(u.cfg.Fleet.Fleet(r.Context()), u.cfg.Fleet.Events(r.Context()))
+	if l := linkOf(r); l.Get("all") == "" {
+		v.All = l.With("all", "yes")
+		v.shorten()
+	}
+	return v, nil
+}
+
+// nodeRows is how many nodes are listed if all are not asked for.
+const nodeRows = 40
+
+// shorten leaves nodes out, if there are many: last those that are unusual.
+func (v *clusteringView) shorten() {
+	if len(v.Nodes) <= nodeRows {
+		return
+	}
+	slices.SortStableFunc(v.Nodes, func(a, b nodeView) int { return cmp.Compare(a.rank(), b.rank()) })
+	v.More = len(v.Nodes) - nodeRows
+	v.Nodes = v.Nodes[:nodeRows]
 }
 
 // newClusteringView returns the page for what the nodes said, and what
@@ -269,6 +289,22 @@ func nodeState(n report.Node, now time.Time) (tone, words string) {
 		return "dim", n.Stage
 	default:
 		return "bad", cmp.Or(n.Stage, n.State)
+	}
+}
+
+// rank orders nodes by how much they deserve attention, 0 most.
+func (n nodeView) rank() int {
+	switch {
+	case n.Tone == "bad" || n.Drifts || n.Clock.Bad:
+		return 0
+	case n.Self:
+		return 1
+	case len(n.Problems) > 0:
+		return 2
+	case n.Tone == "good":
+		return 4
+	default:
+		return 3
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -206,6 +207,22 @@ func TestNodesThatDriftAreMarked(t *testing.T) {
 	f(nil, []string{"1", "2", "1"}, "b")
 	f(nil, []string{"1", "2"}, "a", "b")
 	f([]report.Drift{{Nodes: []string{"b"}}}, []string{"1", "2"}, "b")
+}
+
+func TestOfManyNodesTheUnusualAreShown(t *testing.T) {
+	f := report.Fleet{Asked: "n050", Silent: []report.Silent{{Name: "silent"}}}
+	for i := range 100 {
+		n := report.Node{Name: fmt.Sprintf("n%03d", i), Stage: "serving"}
+		if i == 70 {
+			n.Stage = "fenced"
+		}
+		f.Nodes = append(f.Nodes, n)
+	}
+	v := newClusteringView(f, nil)
+	v.shorten()
+	if v.More != 101-nodeRows || v.Nodes[0].Name != "n070" || v.Nodes[1].Name != "silent" || v.Nodes[2].Name != "n050" || v.Nodes[3].Name != "n000" {
+		t.Errorf("%d more; first %s, %s, %s, %s", v.More, v.Nodes[0].Name, v.Nodes[1].Name, v.Nodes[2].Name, v.Nodes[3].Name)
+	}
 }
 
 func TestAClockIsJudgedByTheMedian(t *testing.T) {
