@@ -32,6 +32,7 @@ func (c *Collector) newReporter() *report.Reporter {
 		Census:     c.census,
 		Scrapes:    c.scrapes,
 		Discovered: c.discovered,
+		Origins:    c.origins,
 		Explain:    c.explain,
 		Histories:  c.histories,
 		Registry:   c.registry,
@@ -211,6 +212,15 @@ func (c *Collector) discovered(id string, key owner.Key) (telemetry.Labels, bool
 		return telemetry.Labels{}, false
 	}
 	return s.Discovered(key)
+}
+
+// origins returns the labels that wanted targets came with.
+func (c *Collector) origins(id string, wanted func(owner.Key) bool) map[owner.Key]telemetry.Labels {
+	s, ok := pipeline.PowerOf[component.Scraper](c.pipeline, id)
+	if !ok {
+		return nil
+	}
+	return s.Origins(wanted)
 }
 
 // explain returns the ways of targets through the rules of all components.

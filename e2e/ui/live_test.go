@@ -72,7 +72,7 @@ func TestTenThousandTargetsRenderInASecond(t *testing.T) {
 	f := func(path string) {
 		t.Helper()
 		best := time.Hour
-		for n := 0; n < 3 || n < 20 && best > rendering; n++ { // other tests may be at work
+		for n := 0; n < 2 || n < 10 && best > rendering; n++ { // other tests may be at work
 			p.visit(w.nodes["b"].url(path))
 			p.until("the page is painted", `performance.getEntriesByType("paint").length > 0 && performance.getEntriesByType("navigation")[0].loadEventEnd > 0`)
 			ms := eval[float64](p, `Math.max(performance.getEntriesByType("navigation")[0].loadEventEnd, ...performance.getEntriesByType("paint").map(e => e.startTime))`)
@@ -85,10 +85,8 @@ func TestTenThousandTargetsRenderInASecond(t *testing.T) {
 		}
 	}
 	f("/targets")
-	f("/targets?sort=-duration")
 	f("/targets?sort=-samples&offset=5000")
 	f("/targets?q=" + url.QueryEscape(`{shop="s3"}`))
-	f("/targets?owner=a&health=up")
 	f("/clustering")
 	f("/target?" + w.aTarget())
 	f("/component/prometheus.scrape.shops")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -13,7 +14,6 @@ import (
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/report/coverage"
 	"github.com/divvy-collector/divvy/telemetry"
-	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 const (
@@ -43,40 +43,52 @@ func (r *Reporter) book(s *set) coverage.Book {
 	return b
 }
 
-// marks returns the marks of those targets of s that wanted has, by URL.
+// marks returns the marks of those targets of s that wanted has, by URL. Those
+// that are not known any more have none.
 func (r *Reporter) marks(s *set, wanted []owner.Key) []coverage.Mark {
 	list := []coverage.Mark{}
 	if s == nil {
 		return list
 	}
+	isWanted := func(key owner.Key) bool {
+		_, ok := slices.BinarySearch(wanted, key)
+		return ok
+	}
+	origins := map[owner.Key]telemetry.Labels{}
+	if r.cfg.Origins != nil {
+		origins = r.cfg.Origins(s.component, isWanted)
+	}
 	for i := range s.targets {
 		t := &s.targets[i]
-		if _, ok := slices.BinarySearch(wanted, t.Key); ok {
-			list = append(list, coverage.Mark{Key: t.Key, URL: t.URL, Labels: r.identity(t)})
+		if came, ok := origins[t.Key]; ok && isWanted(t.Key) {
+			list = append(list, coverage.Mark{Key: t.Key, URL: t.URL, Labels: identity(came)})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b coverage.Mark) int { return cmp.Compare(a.URL, b.URL) })
 	return list[:min(len(list), maxMarks)]
 }
 
-// identity returns the labels that make up the key of a target; if they are not
-// known, those of its series.
-func (r *Reporter) identity(t *status.Target) telemetry.Labels {
-	if r.cfg.Discovered == nil {
-		return t.Labels
-	}
-	found, ok := r.cfg.Discovered(t.Component, t.Key)
-	if !ok {
-		return t.Labels
-	}
-	b := labels.NewBuilder(found)
-	found.Range(func(l label) {
+// identity returns the labels that make up the key of a target that came with
+// these.
+func identity(came telemetry.Labels) telemetry.Labels {
+	b := labels.NewBuilder(came)
+	came.Range(func(l label) {
 		if strings.HasPrefix(l.Name, model.MetaLabelPrefix) {
 			b.Del(l.Name)
 		}
 	})
 	return b.Labels()
 }
+
+// latest returns the set of a component as it is now. What a census has just said
+// is not to be judged by targets of a second ago.
+func (r *Reporter) latest(component string) *set {
+	return r.ownNow.get(r.cfg.Now(), freshBook, r.takeInventory).set(component)
+}
+
+// freshBook is how long the targets of a node are used again for books and marks:
+// all nodes may ask for them at the same time.
+const freshBook = 50 * time.Millisecond
 
 // compare fetches books from nodes of each opinion and judges them. It reports
 // whether there was anything to compare.
@@ -117,7 +129,7 @@ func (r *Reporter) fetchBooks(ctx context.Context, c *claims) []coverage.Book {
 		wg.Go(func() {
 			switch {
 			case slices.Contains(nodes[o], r.cfg.Self):
-				books[i] = r.book(r.inventory().set(c.component))
+				books[i] = r.book(r.latest(c.component))
 			case o.hash == "":
 				books[i] = r.book(nil)
 			default:
@@ -152,7 +164,7 @@ func (r *Reporter) fetchMarks(ctx context.Context, component string, books []cov
 		}
 		wg.Go(func() {
 			if slices.Contains(books[n].Nodes, r.cfg.Self) {
-				marks[n] = r.marks(r.inventory().set(component), keys)
+				marks[n] = r.marks(r.latest(component), keys)
 				return
 			}
 			// Without marks the keys are still counted.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A memo keeps a value for as long as it is fresh. Who asks while it is being
+// A memo keeps a value for a while. Who asks while it is being
 // made waits for it.
 type memo[T any] struct {
 	mu     sync.Mutex
@@ -14,8 +14,8 @@ type memo[T any] struct {
 	making chan struct{} // closed when it is made; nil: nobody makes it
 }
 
-// get returns the value, made by make if the last one is not fresh at now.
-func (m *memo[T]) get(now time.Time, make func() T) T {
+// get returns the value, made by make if the last one is as old as limit at now.
+func (m *memo[T]) get(now time.Time, limit time.Duration, make func() T) T {
 	m.mu.Lock()
 	for m.making != nil {
 		making := m.making
@@ -23,7 +23,7 @@ func (m *memo[T]) get(now time.Time, make func() T) T {
 		<-making
 		m.mu.Lock()
 	}
-	if age := now.Sub(m.at); !m.at.IsZero() && age < fresh && age > -fresh {
+	if age := now.Sub(m.at); !m.at.IsZero() && age < limit && age > -limit {
 		defer m.mu.Unlock()
 		return m.value
 	}

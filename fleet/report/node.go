@@ -81,8 +81,8 @@ type Fleet struct {
 	At       time.Time  `json:"at"`
 	Asked    string     `json:"asked"` // the node that asked the others
 	Cluster  string     `json:"cluster"`
-	Nodes    []Node     `json:"nodes"`    // by name
-	Silent   []Silent   `json:"silent"`   // who gave no answer in time
+	Nodes    []Node     `json:"nodes"`  // by name
+	Silent   []Silent   `json:"silent"` // who gave no answer in time
 	Quorum   Quorum     `json:"quorum"`
 	Coverage []Coverage `json:"coverage"` // by component
 	Drift    []Drift    `json:"drift"`

@@ -29,6 +29,7 @@ type Config struct {
 	Census     func() []status.Census // of the components that have targets; nil: made of Targets
 	Scrapes    func(component string, key owner.Key) []status.Scrape
 	Discovered func(component string, key owner.Key) (telemetry.Labels, bool)
+	Origins    func(component string, wanted func(owner.Key) bool) map[owner.Key]telemetry.Labels
 	Explain    func(wanted func(before, after telemetry.Labels) bool) []status.Relabelling
 	Histories  func() []History // of all endpoints
 
@@ -73,15 +74,16 @@ const (
 // A Reporter answers for the whole fleet from this node. Any number of
 // goroutines may use it.
 type Reporter struct {
-	cfg   Config
-	own   memo[inventory]
-	nodes memo[hearing[Node]]
-	rows  memo[table]
-	lists lists
-	found *cell.Cell[findings] // by Run
-	times timeline
-	ills  recent
-	told  memo[[][]Event]
+	cfg    Config
+	own    memo[inventory]
+	ownNow memo[inventory]
+	nodes  memo[hearing[Node]]
+	rows   memo[table]
+	lists  lists
+	found  *cell.Cell[findings] // by Run
+	times  timeline
+	ills   recent
+	told   memo[[][]Event]
 }
 
 // New returns a Reporter. It asks nobody before a method is called.
@@ -102,12 +104,15 @@ func New(cfg Config) *Reporter {
 // inventory returns this node's targets, at most a second old.
 func (r *Reporter) inventory() inventory {
 	now := r.cfg.Now()
-	return r.own.get(now, func() inventory {
-		if r.cfg.Targets == nil {
-			return inventory{}
-		}
-		return takeInventory(r.cfg.Targets()).after(r.own.last(), now)
-	})
+	return r.own.get(now, fresh, func() inventory { return r.takeInventory().after(r.own.last(), now) })
+}
+
+// takeInventory returns this node's targets.
+func (r *Reporter) takeInventory() inventory {
+	if r.cfg.Targets == nil {
+		return inventory{}
+	}
+	return takeInventory(r.cfg.Targets())
 }
 
 // Node returns what this node says of itself.
@@ -140,7 +145,7 @@ func refusals(n *Node) []string {
 // Fleet returns what all nodes say of themselves and what follows from it. It
 // takes as long as the slowest node, at most two seconds.
 func (r *Reporter) Fleet(ctx context.Context) Fleet {
-	heard := r.nodes.get(r.cfg.Now(), func() hearing[Node] {
+	heard := r.nodes.get(r.cfg.Now(), fresh, func() hearing[Node] {
 		return ask(lasting(ctx), r, request{Want: wantNode}, r.Node)
 	})
 	found := r.found.Load()
@@ -176,7 +181,7 @@ func (r *Reporter) events() []Event {
 
 // Events returns what happened, as all nodes saw it, the latest last.
 func (r *Reporter) Events(ctx context.Context) []Event {
-	lists := r.told.get(r.cfg.Now(), func() [][]Event {
+	lists := r.told.get(r.cfg.Now(), fresh, func() [][]Event {
 		return ask(lasting(ctx), r, request{Want: wantEvents}, r.times.list).values()
 	})
 	return mergeEvents(lists...)

@@ -36,7 +36,7 @@ type account struct {
 
 // table returns the targets of the fleet, at most a second old.
 func (r *Reporter) table(ctx context.Context) table {
-	return r.rows.get(r.cfg.Now(), func() table {
+	return r.rows.get(r.cfg.Now(), fresh, func() table {
 		ctx := lasting(ctx)
 		heard := ask(ctx, r, request{Want: wantServed}, r.served)
 		accounts, silent := r.fetchLists(ctx, heard.said)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ func newTown(t *testing.T, names ...string) *town {
 		}
 		h.Reporter = New(Config{
 			Self: name, Cluster: "town", View: h.view, Registry: h.registry,
-			Describe: h.describe, ConfigHash: h.hash, Targets: h.list, Census: h.census, Discovered: h.discovered,
+			Describe: h.describe, ConfigHash: h.hash, Targets: h.list, Census: h.census, Discovered: h.discovered, Origins: h.origins,
 			Scrapes: h.scrapes, Peers: h.known, Ask: h.ask,
 		})
 		w.houses[name] = h
@@ -119,6 +120,14 @@ func (h *house) discovered(_ string, key owner.Key) (telemetry.Labels, bool) {
 	defer h.mu.Unlock()
 	found, ok := h.came[key]
 	return found, ok
+}
+
+func (h *house) origins(_ string, wanted func(owner.Key) bool) map[owner.Key]telemetry.Labels {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	came := maps.Clone(h.came)
+	maps.DeleteFunc(came, func(key owner.Key, _ telemetry.Labels) bool { return !wanted(key) })
+	return came
 }
 
 func (h *house) scrapes(_ string, key owner.Key) []status.Scrape {

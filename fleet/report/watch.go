@@ -64,6 +64,7 @@ type dispute struct {
 	since     time.Time
 	interval  time.Duration // how long that is nobody's fault
 	compared  time.Time     // when books were last compared; zero: never
+	cost      time.Duration // of that
 	signature string        // of what they were compared of
 	judgement coverage.Judgement
 	places    map[string]*standing // by URL
@@ -311,13 +312,23 @@ func (r *Reporter) cover(ctx context.Context, w *watch, c *claims, now time.Time
 		w.components[c.component] = d
 	}
 	d.interval = tolerance
-	if signature := c.signature(now); signature != d.signature && now.Sub(d.since) >= tolerance/2 {
+	if signature := c.signature(now); signature != d.signature && d.due(now) {
 		if j, ok := r.compare(ctx, c); ok {
 			d.take(j, signature, now)
+			d.cost = r.cfg.Now().Sub(now)
 		}
 	}
 	d.report(&out, c, now)
 	return out, d.again(now)
+}
+
+// rest is how many times as long as comparing takes it is not done again: targets
+// that change all the time must not keep nodes busy.
+const rest = 10
+
+// due reports whether books may be compared.
+func (d *dispute) due(now time.Time) bool {
+	return now.Sub(d.since) >= d.interval/2 && (d.compared.IsZero() || now.Sub(d.compared) >= rest*d.cost)
 }
 
 // nobody returns since when nobody owns anything, or false if somebody does.

@@ -129,13 +129,13 @@ func (r *Reporter) answer(req request) (any, error) {
 	case wantBrief:
 		return r.brief(), nil
 	case wantBook:
-		return r.book(r.inventory().set(req.Component)), nil
+		return r.book(r.latest(req.Component)), nil
 	case wantMarks:
 		wanted, err := coverage.DecodeKeys(req.Keys)
 		if err != nil {
 			return nil, err
 		}
-		return r.marks(r.inventory().set(req.Component), wanted), nil
+		return r.marks(r.latest(req.Component), wanted), nil
 	}
 	return nil, fmt.Errorf("%q is not known to this version", req.Want)
 }

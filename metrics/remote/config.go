@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/sigv4"
 
 	"github.com/divvy-collector/divvy/telemetry/live"
+	"github.com/divvy-collector/divvy/telemetry/status"
 	"github.com/divvy-collector/divvy/vfs"
 )
 
@@ -166,12 +167,14 @@ func (e Endpoint) title() string {
 	return e.redacted()
 }
 
-// redacted is the URL without a password.
+// redacted is the URL without a password, and without parameters that are secret
+// by name.
 func (e Endpoint) redacted() string {
 	u, err := url.Parse(e.URL)
 	if err != nil {
 		return "(not a URL)"
 	}
+	u.RawQuery = strings.TrimPrefix(status.HidePasswords("?"+u.RawQuery), "?")
 	return u.Redacted()
 }
 

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // unhealthyAfter is how long a receiver may fail before the component says so.
@@ -85,7 +87,7 @@ func (f *failing) disk(e *endpoint, err error) {
 // reason says in a few words why a request failed.
 func (r reply) reason() string {
 	if r.err != nil {
-		return r.err.Error()
+		return status.HidePasswords(r.err.Error())
 	}
 	return fmt.Sprintf("%d %s: %s", r.status, http.StatusText(r.status), r.text)
 }

@@ -48,7 +48,7 @@ func (e *endpoint) status(now time.Time) Status {
 	s := Status{
 		Endpoint: status.Endpoint{
 			Name:      e.key,
-			URL:       status.HidePasswords(e.settings.Load().redacted()),
+			URL:       e.settings.Load().redacted(),
 			Backlog:   log.Items,
 			Bytes:     log.Bytes,
 			Sent:      int64(valueOf(m.samplesSent) + valueOf(m.histogramsSent)),

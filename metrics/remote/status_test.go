@@ -101,3 +101,27 @@ func TestEndpointsTellNoSecrets(t *testing.T) {
 		f(func(http.ResponseWriter, request) bool { panic(http.ErrAbortHandler) })
 	})
 }
+
+// Anybody may ask at any time.
+func TestEndpointsMayBeAskedWhileSending(t *testing.T) {
+	bubble(t, named, func(g *rig) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 100 {
+				g.Status()
+				g.History("test")
+				time.Sleep(time.Second)
+			}
+		}()
+		for n := range 100 {
+			if n == 50 {
+				g.rcv.answers(answering(http.StatusServiceUnavailable))
+			}
+			g.tick(1, n, 1)
+			time.Sleep(time.Second)
+		}
+		<-done
+		g.rcv.answers(nil)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
@@ -36,4 +37,19 @@ func (p *Pool) Census() status.Census {
 	defer p.mu.Unlock()
 	c := p.census
 	return status.Census{Count: len(p.order), Digest: c.digest, Interval: c.interval, Changed: c.changed}
+}
+
+// Origins returns the labels that wanted targets came with in SetTargets, by key,
+// without what is secret in them.
+func (p *Pool) Origins(wanted func(owner.Key) bool) map[owner.Key]telemetry.Labels {
+	p.mu.Lock()
+	found := p.found
+	p.mu.Unlock()
+	origins := map[owner.Key]telemetry.Labels{}
+	for _, f := range found {
+		if key := owner.TargetKey(f); wanted(key) {
+			origins[key] = status.HideLabels(f)
+		}
+	}
+	return origins
 }

@@ -26,6 +26,9 @@ type (
 		// Discovered returns the labels that a target came with, those that
 		// begin with __ included, or false if the key is not known.
 		Discovered(key owner.Key) (telemetry.Labels, bool)
+
+		// Origins returns the same of all targets that are wanted, by key.
+		Origins(wanted func(owner.Key) bool) map[owner.Key]telemetry.Labels
 	}
 
 	// A Relabeller passes targets on through rules. Explain returns the way of

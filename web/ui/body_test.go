@@ -119,7 +119,7 @@ func TestWhatIsLongIsFoldedAndCanBeHadWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole, ok := find(list, []string{"0"})
-	if text := whole.text(0); !ok || !strings.Contains(text, `"word4999"`) || !strings.HasSuffix(text, "]") {
+	if text := whole.Text(0); !ok || !strings.Contains(text, `"word4999"`) || !strings.HasSuffix(text, "]") {
 		t.Errorf("the whole value ends with %q", text[len(text)-20:])
 	}
 }

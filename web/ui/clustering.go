@@ -22,8 +22,10 @@ type clusteringView struct {
 	Coverage []coverageView
 	Whole    bool // each target of each component is scraped once
 	Drift    []driftView
-	Same     string // that all run the same configuration; "": they do not, or not long enough
-	Nodes    []nodeView
+	Same     string     // that all run the same configuration; "": they do not, or not long enough
+	Nodes    []nodeView // by name; of many, what is unusual first
+	More     int        // nodes that are left out
+	All      string     // URL of the page with all nodes
 	Pictures []picture
 	Timeline timeline
 	Events   []eventView // the latest first
@@ -35,7 +37,25 @@ func (u *UI) clustering(r *http.Request) (any, error) {
 	if u.cfg.Fleet == nil {
 		return nil, errNoFleet
 	}
-	return newClusteringView(u.cfg.Fleet.Fleet(r.Context()), u.cfg.Fleet.Events(r.Context())), nil
+	v := newClusteringView(u.cfg.Fleet.Fleet(r.Context()), u.cfg.Fleet.Events(r.Context()))
+	if l := linkOf(r); l.Get("all") == "" {
+		v.All = l.With("all", "yes")
+		v.shorten()
+	}
+	return v, nil
+}
+
+// nodeRows is how many nodes are listed if all are not asked for.
+const nodeRows = 40
+
+// shorten leaves nodes out, if there are many: last those that are unusual.
+func (v *clusteringView) shorten() {
+	if len(v.Nodes) <= nodeRows {
+		return
+	}
+	slices.SortStableFunc(v.Nodes, func(a, b nodeView) int { return cmp.Compare(a.rank(), b.rank()) })
+	v.More = len(v.Nodes) - nodeRows
+	v.Nodes = v.Nodes[:nodeRows]
 }
 
 // newClusteringView returns the page for what the nodes said, and what
@@ -231,7 +251,7 @@ type nodeView struct {
 
 // nodeViews returns a row for each node, those without an answer last.
 func nodeViews(f report.Fleet) []nodeView {
-	usual := usualHash(f.Nodes)
+	drifts := drifting(f)
 	var views []nodeView
 	for _, n := range f.Nodes {
 		v := nodeView{Node: n, Self: n.Name == f.Asked, Clock: newClockView(n.Skew)}
@@ -241,7 +261,7 @@ func nodeViews(f report.Fleet) []nodeView {
 		}
 		v.Late = v.Behind >= lagAlarm
 		v.Hash = n.Config.Hash[:min(7, len(n.Config.Hash))]
-		v.Drifts = n.Config.Hash != usual
+		v.Drifts = drifts(n)
 		views = append(views, v)
 	}
 	for _, s := range f.Silent {
@@ -272,19 +292,40 @@ func nodeState(n report.Node, now time.Time) (tone, words string) {
 	}
 }
 
-// usualHash returns the configuration hash that most nodes have.
-func usualHash(nodes []report.Node) string {
-	count := map[string]int{}
-	for _, n := range nodes {
-		count[n.Config.Hash]++
+// rank orders nodes by how much they deserve attention, 0 most.
+func (n nodeView) rank() int {
+	switch {
+	case n.Tone == "bad" || n.Drifts || n.Clock.Bad:
+		return 0
+	case n.Self:
+		return 1
+	case len(n.Problems) > 0:
+		return 2
+	case n.Tone == "good":
+		return 4
+	default:
+		return 3
 	}
-	usual := ""
-	for hash, n := range count {
-		if n > count[usual] || n == count[usual] && hash < usual {
-			usual = hash
+}
+
+// drifting reports for each node whether it runs another configuration than most.
+// A difference that is new, and may pass, is not in f.Drift yet.
+func drifting(f report.Fleet) func(report.Node) bool {
+	named, count := map[string]bool{}, map[string]int{}
+	for _, d := range f.Drift {
+		for _, node := range d.Nodes {
+			named[node] = true
 		}
 	}
-	return usual
+	for _, n := range f.Nodes {
+		count[n.Config.Hash]++
+	}
+	return func(n report.Node) bool {
+		if len(named) > 0 {
+			return named[n.Name]
+		}
+		return 2*count[n.Config.Hash] <= len(f.Nodes) && len(count) > 1
+	}
 }
 
 // clockAlarm is how far a clock may be off the others'.

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxEvents = 100       // that the page lists
+	maxEvents = 50        // that the page lists
 	maxLanes  = 40        // of the timeline
 	shown     = time.Hour // of the past, by the timeline
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -179,6 +180,48 @@ func TestOfManyNodesAPictureShowsTheExtremes(t *testing.T) {
 	}
 	if pictures(nodes[:1]) != nil {
 		t.Error("one node has nothing to share")
+	}
+}
+
+func TestNodesThatDriftAreMarked(t *testing.T) {
+	f := func(drift []report.Drift, hashes []string, want ...string) {
+		t.Helper()
+		fleet := report.Fleet{Drift: drift}
+		for i, hash := range hashes {
+			n := report.Node{Name: string(rune('a' + i))}
+			n.Config.Hash = hash
+			fleet.Nodes = append(fleet.Nodes, n)
+		}
+		var got []string
+		for _, n := range nodeViews(fleet) {
+			if n.Drifts {
+				got = append(got, n.Name)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v %v: %s", drift, hashes, diff)
+		}
+	}
+	f(nil, []string{"1"})
+	f(nil, []string{"1", "1", "1"})
+	f(nil, []string{"1", "2", "1"}, "b")
+	f(nil, []string{"1", "2"}, "a", "b")
+	f([]report.Drift{{Nodes: []string{"b"}}}, []string{"1", "2"}, "b")
+}
+
+func TestOfManyNodesTheUnusualAreShown(t *testing.T) {
+	f := report.Fleet{Asked: "n050", Silent: []report.Silent{{Name: "silent"}}}
+	for i := range 100 {
+		n := report.Node{Name: fmt.Sprintf("n%03d", i), Stage: "serving"}
+		if i == 70 {
+			n.Stage = "fenced"
+		}
+		f.Nodes = append(f.Nodes, n)
+	}
+	v := newClusteringView(f, nil)
+	v.shorten()
+	if v.More != 101-nodeRows || v.Nodes[0].Name != "n070" || v.Nodes[1].Name != "silent" || v.Nodes[2].Name != "n050" || v.Nodes[3].Name != "n000" {
+		t.Errorf("%d more; first %s, %s, %s, %s", v.More, v.Nodes[0].Name, v.Nodes[1].Name, v.Nodes[2].Name, v.Nodes[3].Name)
 	}
 }
 

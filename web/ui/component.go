@@ -22,6 +22,7 @@ type componentPage struct {
 	Dependants   []reference
 	Modules      []moduleRows // that it has made
 	Debuggable   bool         // it has live data
+	Fleet        []entry      // pages about what it does in the fleet
 }
 
 // A section is one of the bodies of a component.
@@ -100,7 +101,7 @@ func download(c pipeline.ComponentState, path string) (any, error) {
 			return nil, err
 		}
 		if v, ok := find(list, strings.Split(rest, separatorPath)); ok {
-			return file{name: c.ID + "." + name + ".txt", text: v.text(0) + "\n"}, nil
+			return file{name: c.ID + "." + name + ".txt", text: v.Text(0) + "\n"}, nil
 		}
 	}
 	return nil, refuse(http.StatusNotFound, "Component %s has no value %s any more.", c.ID, path)
@@ -143,10 +144,24 @@ func showComponent(c pipeline.ComponentState, all []pipeline.ComponentState) com
 	for _, local := range c.ReferencedBy {
 		p.Dependants = append(p.Dependants, refer(local))
 	}
+	p.Fleet = fleetPages(c.Name)
 	for _, id := range c.ModuleIDs {
 		p.Modules = append(p.Modules, moduleRows{id, rowsIn(id, all)})
 	}
 	return p
+}
+
+// fleetPages returns the pages about what components of a kind do in the fleet.
+func fleetPages(kind string) []entry {
+	switch kind {
+	case "prometheus.scrape":
+		return []entry{{Path: "/targets", Name: "Targets"}}
+	case "discovery.relabel":
+		return []entry{{Path: "/dropped", Name: "Dropped targets"}}
+	case "prometheus.remote_write":
+		return []entry{{Path: "/remote-write", Name: "Remote write"}}
+	}
+	return nil
 }
 
 // idIn returns the ID of a component by its local ID in a module.

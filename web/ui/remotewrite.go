@@ -69,7 +69,7 @@ func listEndpoints(l link, f report.Fleet, past []report.History) remoteWritePag
 }
 
 // endpointRows is how many endpoints are listed if all are not asked for.
-const endpointRows = 30
+const endpointRows = 12
 
 // tones are those of states, with what needs attention first.
 var tones = [...]string{"bad", "busy", "dim", "good"}

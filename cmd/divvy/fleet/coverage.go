@@ -69,7 +69,7 @@ func showCoverage(p paper, a answer, f report.Fleet) (well bool) {
 // coverageTable returns a row for each component.
 func coverageTable(now time.Time, coverage []report.Coverage) *table {
 	t := &table{columns: []column{
-		{title: "COMPONENT", least: 12}, {title: "TARGETS", right: true}, {title: "UNOWNED", right: true},
+		{title: "COMPONENT", least: 12, tail: true}, {title: "TARGETS", right: true}, {title: "UNOWNED", right: true},
 		{title: "SEVERAL", right: true}, {title: "DISAGREE", least: 12}, {title: "SINCE"},
 	}}
 	for _, c := range coverage {

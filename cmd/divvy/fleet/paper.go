@@ -84,6 +84,7 @@ type column struct {
 	title string
 	right bool // numbers are aligned at their end
 	least int  // width down to which it may be cut; 0: never cut
+	tail  bool // its end says more than its beginning, which is cut
 }
 
 // A cell of a table.
@@ -175,7 +176,7 @@ func (t *table) widths(limit int) []int {
 func (t *table) format(p paper, row []cell, widths []int) string {
 	var b strings.Builder
 	for i, c := range row {
-		text := cut(c.text, widths[i])
+		text := cut(c.text, widths[i], t.columns[i].tail)
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
 		switch {
 		case t.columns[i].right:
@@ -193,10 +194,15 @@ func (t *table) format(p paper, row []cell, widths []int) string {
 }
 
 // cut returns text in at most so many columns, with an ellipsis for what is left
-// out.
-func cut(text string, columns int) string {
-	if utf8.RuneCountInString(text) <= columns {
+// out: the end, or the beginning if the tail counts.
+func cut(text string, columns int, tail bool) string {
+	runes := []rune(text)
+	left := len(runes) - columns + 1
+	switch {
+	case len(runes) <= columns:
 		return text
+	case tail:
+		return "…" + string(runes[left:])
 	}
-	return string([]rune(text)[:max(columns-1, 0)]) + "…"
+	return string(runes[:columns-1]) + "…"
 }

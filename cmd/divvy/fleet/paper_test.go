@@ -32,6 +32,21 @@ func TestTableIsCutToTheTerminalAndNotInAPipe(t *testing.T) {
 	f(1, "NAME      N  TEXT\nsho…      1  a tex…\na-l…  1,000  ü\n")
 }
 
+func TestCutKeepsWhatSaysMore(t *testing.T) {
+	f := func(tail bool, columns int, want string) {
+		t.Helper()
+		if got := cut("prometheus.scrape.äpps", columns, tail); got != want {
+			t.Errorf("cut to %d, tail %t: %q; want %q", columns, tail, got, want)
+		}
+	}
+	f(false, 22, "prometheus.scrape.äpps")
+	f(true, 22, "prometheus.scrape.äpps")
+	f(false, 12, "prometheus.…")
+	f(true, 12, "…scrape.äpps")
+	f(true, 1, "…")
+	f(false, 1, "…")
+}
+
 // Colours take no room: without them the table is the same.
 func TestColoursTakeNoRoom(t *testing.T) {
 	got := written(35, true)

@@ -96,7 +96,7 @@ func showTargets(p paper, a answer, page report.Page) (well bool) {
 	p.line("")
 	t := table{columns: []column{
 		{title: "OWNER", least: 8}, {title: "HEALTH"}, {title: "SCRAPED"}, {title: "TOOK", right: true},
-		{title: "SAMPLES", right: true}, {title: "TARGET", least: 24}, {title: "COMPONENT", least: 12}, {title: "ERROR", least: 20},
+		{title: "SAMPLES", right: true}, {title: "TARGET", least: 24}, {title: "COMPONENT", least: 12, tail: true}, {title: "ERROR", least: 20},
 	}}
 	for _, pl := range page.Targets {
 		t.add(placementRow(a.at, pl)...)
