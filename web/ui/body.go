@@ -78,6 +78,7 @@ const (
 // A bodyPrinter makes bodies of statements.
 type bodyPrinter struct {
 	download func(path string) string // URL of the value that find returns for path
+	whole    map[string]int           // how long lists were that shorten has cut, by name
 }
 
 // print returns the body of list, which is at path.
@@ -87,7 +88,12 @@ func (p bodyPrinter) print(list []statement, path string) body {
 	var names []string
 	for i, s := range list {
 		if s.Type == "attr" {
-			out.Attributes = append(out.Attributes, p.attribute(s, path+separatorPath+strconv.Itoa(i)))
+			a := p.attribute(s, path+separatorPath+strconv.Itoa(i))
+			if n := p.whole[s.Name]; n > 0 {
+				a.Text, a.Summary = strings.TrimSuffix(a.Text, " …")+" …", plural(n, "item")
+				a.Download = p.download(path + separatorPath + strconv.Itoa(i))
+			}
+			out.Attributes = append(out.Attributes, a)
 			continue
 		}
 		if groups[s.Name] == nil {
@@ -104,7 +110,7 @@ func (p bodyPrinter) print(list []statement, path string) body {
 // group adds the blocks at indices, which have one name, to out.
 func (p bodyPrinter) group(out *body, list []statement, indices []int, path string) {
 	shown := indices[:min(len(indices), shownBlocks)]
-	left := len(indices) - len(shown)
+	left := max(len(indices), p.whole[list[indices[0]].Name]) - len(shown)
 	nested := slices.ContainsFunc(shown, func(i int) bool {
 		return slices.ContainsFunc(list[i].Body, func(s statement) bool { return s.Type == "block" })
 	})
@@ -114,15 +120,16 @@ func (p bodyPrinter) group(out *body, list []statement, indices []int, path stri
 		out.Tables = append(out.Tables, t)
 		return
 	}
+	within := bodyPrinter{download: p.download}
 	for n, i := range shown {
 		name := list[i].Name
 		if list[i].Label != "" {
 			name += " " + strconv.Quote(list[i].Label)
 		}
 		if len(indices) > 1 {
-			name = fmt.Sprintf("%s %d of %d", name, n+1, len(indices))
+			name = fmt.Sprintf("%s %d of %d", name, n+1, len(shown)+left)
 		}
-		out.Blocks = append(out.Blocks, block{name, p.print(list[i].Body, path+separatorPath+strconv.Itoa(i))})
+		out.Blocks = append(out.Blocks, block{name, within.print(list[i].Body, path+separatorPath+strconv.Itoa(i))})
 	}
 }
 

@@ -36,7 +36,7 @@ func printed(t *testing.T, v any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := bodyPrinter{func(path string) string { return "get " + path }}
+	p := bodyPrinter{download: func(path string) string { return "get " + path }}
 	return show(p.print(list, "s"))
 }
 
@@ -140,4 +140,37 @@ func TestPathsThatLeadNowhereFindNothing(t *testing.T) {
 	f("1/1", false)
 	f("-1", false)
 	f("x", false)
+}
+
+// A page of ten thousand targets encodes a few of them, and still says how many
+// there are and where all can be had.
+func TestLongListsAreCutBeforeTheyAreEncoded(t *testing.T) {
+	type block struct {
+		N int `alloy:"n,attr"`
+	}
+	type long struct {
+		Words  []int   `alloy:"words,attr"`
+		Blocks []block `alloy:"block,block,optional"`
+	}
+	v := long{make([]int, 10000), make([]block, 5000)}
+	for i := range v.Blocks {
+		v.Blocks[i].N = i + 1
+	}
+	f := func(v any) {
+		t.Helper()
+		s := source{"arguments", "Arguments", func() any { return v }}.section(func(path string) string { return path })
+		got := show(s.Body)
+		if !strings.Contains(got, "[10,000 items arguments/") || strings.Count(got, "\n  0,") > keptItems {
+			t.Errorf("shows\n%s", got)
+		}
+	}
+	f(v)
+	f(&v)
+	f(map[string]any{"words": v.Words, "other": 1})
+	if got := show(source{"", "", func() any { return v }}.section(func(string) string { return "" }).Body); !strings.Contains(got, "and 4900 more") {
+		t.Errorf("shows\n%s", got)
+	}
+	if len(v.Words) != 10000 || len(v.Blocks) != 5000 {
+		t.Error("the component's own lists were cut")
+	}
 }

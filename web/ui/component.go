@@ -58,9 +58,8 @@ func (u *UI) component(r *http.Request) (any, error) {
 	}
 	p := showComponent(c, u.cfg.Pipeline.Components())
 	l := linkOf(r)
-	printer := bodyPrinter{func(path string) string { return l.With("value", path) }}
 	for _, s := range sectionsOf(c) {
-		p.Sections = append(p.Sections, printer.section(s))
+		p.Sections = append(p.Sections, s.section(func(path string) string { return l.With("value", path) }))
 	}
 	return p, nil
 }
@@ -80,13 +79,15 @@ func sectionsOf(c pipeline.ComponentState) []source {
 	}
 }
 
-// section returns s as the page shows it.
-func (p bodyPrinter) section(s source) section {
-	list, err := statements(s.value())
+// section returns s as the page shows it; download returns the URL of a value.
+func (s source) section(download func(path string) string) section {
+	short, whole := shorten(s.value())
+	list, err := statements(short)
 	if err != nil {
 		return section{ID: s.id, Name: s.name, Err: err.Error()}
 	}
-	return section{ID: s.id, Name: s.name, Body: p.print(list, s.id), Empty: len(list) == 0}
+	printer := bodyPrinter{download, whole}
+	return section{ID: s.id, Name: s.name, Body: printer.print(list, s.id), Empty: len(list) == 0}
 }
 
 // download returns the value of c at a path as a file.
