@@ -46,7 +46,7 @@ func (u *UI) clustering(r *http.Request) (any, error) {
 }
 
 // nodeRows is how many nodes are listed if all are not asked for.
-const nodeRows = 40
+const nodeRows = 24
 
 // shorten leaves nodes out, if there are many: last those that are unusual.
 func (v *clusteringView) shorten() {

@@ -10,7 +10,8 @@ import (
 
 const (
 	maxEvents = 50        // that the page lists
-	maxLanes  = 40        // of the timeline
+	maxLanes  = 16        // of the timeline, if nothing happened to some nodes
+	mostLanes = 40        // of the timeline, whatever happened
 	shown     = time.Hour // of the past, by the timeline
 )
 
@@ -109,12 +110,12 @@ func newTimeline(f report.Fleet, events []report.Event) timeline {
 	}
 	t := timeline{Ticks: []string{"60 min ago", "45", "30", "15", "now"}}
 	for _, name := range laneOrder(byNode) {
-		if len(t.Lanes) == maxLanes {
-			t.Gone = len(byNode) - maxLanes
+		if len(t.Lanes) == mostLanes {
 			break
 		}
 		t.Lanes = append(t.Lanes, newLane(name, from[name], byNode[name], span{remembered(f, events), f.At}))
 	}
+	t.Gone = len(byNode) - len(t.Lanes)
 	return t
 }
 
@@ -152,7 +153,7 @@ func laneOrder(byNode map[string][]report.Event) []string {
 	}
 	slices.Sort(eventful)
 	slices.Sort(quiet)
-	return append(eventful, quiet...)
+	return append(eventful, quiet[:min(len(quiet), max(maxLanes-len(eventful), 0))]...)
 }
 
 // newLane draws the events of one node, and its service between them. What it
@@ -163,7 +164,7 @@ func newLane(name string, n report.Node, events []report.Event, known span) lane
 		return min(max(thousandths(float64(t.Sub(start)), float64(shown)), 0), 1000)
 	}
 	l := lane{Node: name}
-	on := -1 // where the present band began
+	on, off := -1, 0 // where the present band began, and the last one ended
 	if servedBefore(n, events, known.from) {
 		on = place(known.from)
 	}
@@ -176,11 +177,11 @@ func newLane(name string, n report.Node, events []report.Event, known span) lane
 			on = x
 		case !served && on >= 0:
 			l.Bands = append(l.Bands, band{on, x - on})
-			on = -1
+			on, off = -1, x
 		}
 	}
 	if on < 0 && n.Stage == "serving" && !n.From.IsZero() {
-		on = place(n.From) // nobody has told of it, or not yet
+		on = max(place(n.From), off) // nobody has told of it, or not yet
 	}
 	if on >= 0 {
 		l.Bands = append(l.Bands, band{on, 1000 - on})

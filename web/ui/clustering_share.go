@@ -11,7 +11,7 @@ import (
 
 // maxBars bounds the bars of a picture; of more nodes, those in the middle are
 // left out.
-const maxBars = 24
+const maxBars = 16
 
 // A picture shows how one kind of load divides among the serving nodes: a bar
 // for each, and the mean as a line through all of them.
