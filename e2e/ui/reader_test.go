@@ -122,3 +122,23 @@ func TestLiveDataStream(t *testing.T) {
 		t.Errorf("the query is %s", url)
 	}
 }
+
+// The picture of the pipeline says how much flows along each edge, and can be
+// zoomed; zooming survives updates.
+func TestGraphShowsRates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 60)
+	w.start("a")
+	p := openTab(t, looks[0])
+	p.visit(w.nodes["a"].url("/graph"))
+	p.until("samples flow along both edges", `[...document.querySelectorAll(".rate")].filter(e => /^[1-9]/.test(e.textContent)).length === 2`)
+	p.shoot("graph-rates-light")
+	p.accessible()
+	width := eval[float64](p, `document.querySelector("svg.graph").getBoundingClientRect().width`)
+	p.do(chromedp.Click(`[data-zoom="1.25"]`))
+	p.refreshed(1)
+	if now := eval[float64](p, `document.querySelector("svg.graph").getBoundingClientRect().width`); now < width*1.2 {
+		t.Errorf("the picture is %g pixels wide after zooming in and an update; it was %g", now, width)
+	}
+	p.do(chromedp.Click(".graph .open"), chromedp.WaitVisible(`.crumbs [href="/component/till.first"]`))
+}
