@@ -19,8 +19,8 @@ type clusteringView struct {
 	Verdict  []string // all that is wrong
 	Sentence string   // how coverage is, when nothing is wrong with it
 	Quorum   quorumView
-	Coverage []coverageView
-	Whole    bool // each target of each component is scraped once
+	Coverage []coverageView // what is broken first
+	Whole    bool           // each target of each component is scraped once
 	Drift    []driftView
 	Same     string     // that all run the same configuration; "": they do not, or not long enough
 	Nodes    []nodeView // by name; of many, what is unusual first
@@ -132,6 +132,7 @@ type coverageView struct {
 	More  int    // faults that are not listed
 }
 
+// coverageViews returns a row for each component.
 func coverageViews(f report.Fleet) []coverageView {
 	var views []coverageView
 	for _, c := range f.Coverage {
@@ -185,6 +186,7 @@ type driftView struct {
 	Words string
 }
 
+// driftViews returns a notice for each difference between configurations.
 func driftViews(f report.Fleet) []driftView {
 	var views []driftView
 	for _, d := range f.Drift {
@@ -335,8 +337,8 @@ const clockAlarm = 100 * time.Millisecond
 type clockView struct {
 	Known bool
 	Off   time.Duration // the median; positive: this clock is ahead
-	Bad   bool
-	All   string // by peer
+	Bad   bool          // it is off by more than clockAlarm
+	All   string        // by peer, a line each
 }
 
 // newClockView returns the view of the seconds by which each peer's clock is
@@ -381,4 +383,5 @@ func aheadWords(d time.Duration) string {
 	return human.Span(d) + " ahead"
 }
 
+// seconds returns a number of seconds as a duration.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

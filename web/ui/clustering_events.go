@@ -69,8 +69,8 @@ func eventTone(kind string) string {
 // event.
 type timeline struct {
 	Lanes []lane
-	Ticks []string
-	Gone  int // lanes that are left out
+	Ticks []string // below the lanes, from the left to the right
+	Gone  int      // lanes that are left out
 }
 
 // A lane is one node of a timeline. Places are thousandths of the width.
@@ -95,6 +95,7 @@ func (m mark) Left() int { return m.X - 6 }
 // newTimeline returns the hour before the report.
 func newTimeline(f report.Fleet, events []report.Event) timeline {
 	start := f.At.Add(-shown)
+	// Nodes that are gone have a lane, too, while the hour knows of them.
 	byNode := map[string][]report.Event{}
 	for _, e := range events {
 		if e.At.After(start) && !e.At.After(f.At) {

@@ -28,7 +28,7 @@ type picture struct {
 // A bar is one node of a picture.
 type bar struct {
 	Node  string
-	Text  string
+	Text  string // the load as a number
 	Over  string // against the mean: +3 %
 	Width int    // in thousandths of the width
 	Gap   int    // nodes that are left out above it
@@ -63,6 +63,7 @@ func newPicture(title string, nodes []report.Node, load func(report.Node) float6
 		total += load(n)
 	}
 	mean := total / float64(len(bars))
+	// Bars are as long as the busiest node's, so that small differences show.
 	busiest := slices.MaxFunc(bars, func(a, b bar) int { return cmp.Compare(a.full, b.full) })
 	if busiest.full == 0 {
 		return picture{Title: title, Total: text(0), Mean: text(0), Bars: fewer(bars)}

@@ -192,6 +192,7 @@ func endpointPlots(id string, points []status.Point) []plot {
 			Curves: []curve{{Name: strings.ToLower(title), Values: values, Tone: tone}},
 		}
 	}
+	// Counts are of the time between two points; people think in seconds.
 	every := status.PointEvery.Seconds()
 	plots := []plot{
 		draw("lag", "Lag", "seconds", "", func(p status.Point) float64 { return p.Lag.Seconds() }),

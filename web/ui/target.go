@@ -61,6 +61,7 @@ func describeTarget(d report.Detail, f report.Fleet) targetPage {
 		Plots:     scrapePlots(d.Scrapes),
 	}
 	slices.Reverse(page.Scrapes)
+	// The list of the fleet's targets is a little older than the node's memory.
 	if len(page.Scrapes) > 0 && page.Scrapes[0].At.After(page.At) {
 		page.Scrape = page.Scrapes[0]
 	}
@@ -89,7 +90,7 @@ func scrapePlots(scrapes []status.Scrape) []plot {
 	for _, s := range scrapes {
 		times = append(times, s.At)
 		good, bad := s.Duration.Seconds(), math.NaN()
-		if s.Err != "" {
+		if s.Err != "" { // NaN is a gap: a scrape is in one of the curves
 			good, bad, anyFailed = bad, good, true
 		}
 		fine, failed = append(fine, good), append(failed, bad)

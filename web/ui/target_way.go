@@ -88,6 +88,7 @@ func pairs(ls telemetry.Labels) []labelPair {
 
 // compare returns what became of each label, by name.
 func compare(before, after telemetry.Labels) []change {
+	// Both are sorted by name: walk along them side by side.
 	was, is := pairs(before), pairs(after)
 	var list []change
 	for len(was) > 0 || len(is) > 0 {

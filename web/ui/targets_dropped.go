@@ -53,6 +53,8 @@ func (u *UI) dropped(r *http.Request) (any, error) {
 	}
 	var ways []status.Relabelling
 	if relabeller, ok := pipeline.PowerOf[component.Relabeller](u.cfg.Pipeline, id); ok {
+		// The ways are made for this page and forgotten; only those that end
+		// without labels are asked for.
 		ways = relabeller.Explain(func(_, after telemetry.Labels) bool { return after.IsEmpty() })
 	} else if id != "" {
 		return nil, refuse(http.StatusNotFound, "This node has no component %q that relabels targets.", id)
