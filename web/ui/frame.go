@@ -103,3 +103,9 @@ func (u *UI) send(w http.ResponseWriter, r *http.Request, status int, text []byt
 	// A browser that has left does not hear of it.
 	_, _ = w.Write(text)
 }
+
+// remoteConfig says that there is no such page here, to those who know it from
+// Alloy.
+func (u *UI) remoteConfig(*http.Request) (any, error) {
+	return nil, refuse(http.StatusNotFound, "divvy takes its configuration from files: there is no remote configuration.")
+}

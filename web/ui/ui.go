@@ -70,6 +70,8 @@ func (u *UI) views() []view {
 		{"/targets", "targets", "targets", u.targets},
 		{"/target", "target", "targets", u.target},
 		{"/dropped", "dropped", "targets", u.dropped},
+		{"/remotecfg/{rest...}", "refusal", "", u.remoteConfig},
+		{"/remotecfg", "refusal", "", u.remoteConfig},
 		{"/remote-write", "remotewrite", "remote-write", u.remoteWrite},
 	}
 }

@@ -74,8 +74,9 @@ async function refresh() {
     tag = null;
     say(`No answer since ${answered.toLocaleTimeString()}: what is shown is of then.`);
   }
-  // A page that takes long is asked for less often.
-  schedule(Math.max(every, 10 * (performance.now() - began)));
+  // A page that takes long is asked for less often. Where a node is silent the
+  // others wait for it: that must not keep the page from being current.
+  schedule(Math.max(every, Math.min(5000, 10 * (performance.now() - began))));
 }
 
 // show morphs this page into the one in text.
