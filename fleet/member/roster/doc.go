@@ -16,7 +16,8 @@
 // that says down wins. Only the node itself raises its Seq, so a node that was
 // wrongly found dead corrects that by announcing itself again. The merge is
 // commutative, associative and idempotent: nodes that exchange their entries
-// in any order end up with the same ones.
+// in any order end up with the same ones. A life that is over is remembered for
+// a day outside the View: whoever slept and takes it for alive hears of its end.
 //
 // Planned changes are dated ahead. A node that is ready to serve announces
 // From, one that is asked to stop announces Until, both a Lead from now when

@@ -52,6 +52,7 @@ func (r *Roster) merge(now time.Time, e Entry) bool {
 		if len(r.lives) >= maxLives || len(r.named(e.Name)) >= maxNamesakes || e.departed(now) && now.Sub(e.end()) > r.cfg.Retain {
 			return false
 		}
+		e = r.recall(e)
 		r.lives = slices.Insert(r.lives, i, &life{Entry: e, met: now, heard: now, proof: e.Instance.Started()})
 		r.changes++
 		return true
@@ -173,7 +174,7 @@ func (r *Roster) SetForeign(now time.Time, name string, takesPart bool) {
 
 const forgetEvery = time.Second
 
-// forget drops what departed long ago. Below the quorum nothing is dropped:
+// forget drops from the View what departed long ago. Below the quorum nothing is dropped:
 // the deadline is reckoned from when the missing ones left.
 func (r *Roster) forget(now time.Time) {
 	if now.Sub(r.swept).Abs() < forgetEvery {
@@ -185,11 +186,16 @@ func (r *Roster) forget(now time.Time) {
 			return
 		}
 	}
-	before := len(r.lives)
+	var over []*life
 	r.lives = slices.DeleteFunc(r.lives, func(l *life) bool {
-		return l.departed(now) && now.Sub(later(l.end(), l.heard)) > r.cfg.Retain
+		if !l.departed(now) || now.Sub(later(l.end(), l.heard)) <= r.cfg.Retain {
+			return false
+		}
+		over = append(over, l)
+		return true
 	})
-	if len(r.lives) < before {
+	r.bury(now, over)
+	if len(over) > 0 {
 		r.changes++
 	}
 	for name, m := range r.foreign {

@@ -80,6 +80,7 @@ type Roster struct {
 
 	self    Entry
 	lives   []*life                 // of everybody else, by name, then instance
+	graves  []grave                 // of those that View has forgotten, the oldest first
 	foreign map[string]owner.Member // participants without our metadata, by name
 	actions []Action
 	deaths  []Death
