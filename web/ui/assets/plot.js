@@ -42,7 +42,9 @@ const formats = {
 
 // Steps of an axis of bytes: 1, 2, 4 and so on.
 const powers = Array.from({ length: 50 }, (_, i) => 2 ** i);
+const minute = uPlot.fmtDate("{HH}:{mm}");
 const clock = uPlot.fmtDate("{HH}:{mm}:{ss}");
+const local = (s) => uPlot.tzDate(new Date(s * 1000), "Etc/UTC"); // all times of pages are in UTC
 
 function options(spec, width, height) {
   const show = formats[spec.unit] ?? thousands;
@@ -50,19 +52,19 @@ function options(spec, width, height) {
   return {
     width,
     height,
-    tzDate: (s) => uPlot.tzDate(new Date(s * 1000), "Etc/UTC"),
+    tzDate: local,
     scales: {
-      // Few figures stand at the right end of ten minutes.
-      x: { range: (_, from, to) => (to == null ? [0, 1] : [Math.min(from, to - 600), to]) },
+      // Few figures stand at the right end of two minutes.
+      x: { range: (_, from, to) => (to == null ? [0, 1] : [Math.min(from, to - 120), to]) },
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] },
     },
     cursor: { drag: { x: false, y: false }, points: { size: 6 }, sync: { key: location.pathname } },
     axes: [
-      { ...axis, space: 60, values: "{HH}:{mm}", incrs: [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200] },
+      { ...axis, space: 60, values: (u, ticks, i, space, step) => ticks.map((s) => (step < 60 ? clock : minute)(local(s))), incrs: [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200] },
       { ...axis, size: 62, space: 40, incrs: spec.unit === "bytes" ? powers : undefined, values: (_, ticks) => ticks.map(show) },
     ],
     series: [
-      { label: "at", value: (u, v) => (v == null ? "now" : clock(uPlot.tzDate(new Date(v * 1000), "Etc/UTC"))) },
+      { label: "at", value: (u, v) => (v == null ? "now" : clock(local(v))) },
       ...spec.curves.map((c, i) => {
         const stroke = colour(c.tone && c.tone !== "dim" ? c.tone : c.tone || `curve${(i % 4) + 1}`);
         return {
@@ -88,6 +90,8 @@ function draw(element, again) {
   if (had && had.text === text && !again) return;
   const spec = JSON.parse(text);
   const figures = [spec.times, ...spec.curves.map((c) => c.values)];
+  // Of a single time the library would make a day.
+  if (spec.times.length === 1) figures.forEach((f, i) => f.unshift(i ? null : f[0] - 120));
   const shape = JSON.stringify([spec.unit, spec.curves.map((c) => [c.name, c.tone])]);
   if (had && had.shape === shape && !again) {
     had.plot.setData(figures);
