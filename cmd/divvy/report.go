@@ -36,7 +36,6 @@ func (c *Collector) newReporter() *report.Reporter {
 		Explain:    c.explain,
 		Histories:  c.histories,
 		Registry:   c.registry,
-		Log:        c.log,
 	}
 	if c.node != nil {
 		cfg.Peers = func() []report.Peer { return peersOf(c.node) }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -33,13 +32,11 @@ type Config struct {
 	Explain    func(wanted func(before, after telemetry.Labels) bool) []status.Relabelling
 	Histories  func() []History // of all endpoints
 
-	Peers func() []Peer                                                       // the other living nodes
+	Peers func() []Peer                                                       // all lives of nodes that are known
 	Ask   func(ctx context.Context, node string, body []byte) ([]byte, error) // what Answer of another node returns
 
 	Registry prometheus.Registerer // of divvy_fleet_…; nil: there are no metrics
-
-	Log *slog.Logger
-	Now func() time.Time // wall clock; nil: time.Now
+	Now      func() time.Time      // wall clock; nil: time.Now
 }
 
 // A Peer is one life of a node of the cluster, of this one as well, as the
@@ -74,25 +71,23 @@ const (
 // A Reporter answers for the whole fleet from this node. Any number of
 // goroutines may use it.
 type Reporter struct {
-	cfg    Config
-	own    memo[inventory]
-	ownNow memo[inventory]
+	cfg   Config
+	found *cell.Cell[findings] // by Run
+	times timeline
+	ills  recent
+	lists lists
+
+	own    memo[inventory] // this node's targets
+	ownNow memo[inventory] // the same, for books and marks: see latest
 	nodes  memo[hearing[Node]]
 	rows   memo[table]
-	lists  lists
-	found  *cell.Cell[findings] // by Run
-	times  timeline
-	ills   recent
-	told   memo[[][]Event]
+	told   memo[[][]Event] // events of each node
 }
 
 // New returns a Reporter. It asks nobody before a method is called.
 func New(cfg Config) *Reporter {
 	if cfg.Now == nil {
 		cfg.Now = func() time.Time { return time.Now().Round(0) }
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Reporter{cfg: cfg, found: cell.New(findings{})}
 	if cfg.Registry != nil {
