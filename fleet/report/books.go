@@ -72,7 +72,7 @@ func (r *Reporter) marks(s *set, wanted []owner.Key) []coverage.Mark {
 // these.
 func identity(came telemetry.Labels) telemetry.Labels {
 	b := labels.NewBuilder(came)
-	came.Range(func(l label) {
+	came.Range(func(l labels.Label) {
 		if strings.HasPrefix(l.Name, model.MetaLabelPrefix) {
 			b.Del(l.Name)
 		}

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/divvy-collector/divvy/fleet/report/selector"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
@@ -15,7 +18,7 @@ const defaultLimit = 50
 // A matcher is a query that was understood.
 type matcher struct {
 	Query
-	labels []labelMatcher
+	labels selector.Selector
 	text   string // lower case
 }
 
@@ -23,7 +26,7 @@ type matcher struct {
 func (q Query) compile() (matcher, error) {
 	m := matcher{Query: q, text: strings.ToLower(strings.TrimSpace(q.Text))}
 	var err error
-	if m.labels, err = parseSelector(q.Matchers); err != nil {
+	if m.labels, err = selector.Parse(q.Matchers); err != nil {
 		return matcher{}, err
 	}
 	switch q.Health {
@@ -49,12 +52,7 @@ func (m *matcher) matches(r *row, owner string) bool {
 		m.URL != "" && m.URL != r.URL:
 		return false
 	}
-	for _, l := range m.labels {
-		if !l.matches(r.Labels.Get(l.name)) {
-			return false
-		}
-	}
-	return m.text == "" || m.mentions(&r.Target)
+	return m.labels.Matches(r.Labels) && (m.text == "" || m.mentions(&r.Target))
 }
 
 // mentions reports whether the text is part of a target's URL, job or labels.
@@ -63,7 +61,7 @@ func (m *matcher) mentions(t *status.Target) bool {
 		return true
 	}
 	found := false
-	t.Labels.Range(func(l label) { found = found || holds(l.Value, m.text) })
+	t.Labels.Range(func(l labels.Label) { found = found || holds(l.Value, m.text) })
 	return found
 }
 

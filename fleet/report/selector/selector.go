@@ -1,4 +1,5 @@
-package report
+// Package selector reads label selectors as PromQL has them.
+package selector
 
 import (
 	"fmt"
@@ -8,15 +9,18 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-type label = labels.Label
+// A Selector is conditions on labels. One without any selects everything.
+type Selector []*labels.Matcher
 
-// A labelMatcher is one condition of a selector.
-type labelMatcher struct {
-	name string
-	*labels.Matcher
+// Matches reports whether the selector selects a set of labels.
+func (s Selector) Matches(set labels.Labels) bool {
+	for _, m := range s {
+		if !m.Matches(set.Get(m.Name)) {
+			return false
+		}
+	}
+	return true
 }
-
-func (m labelMatcher) matches(value string) bool { return m.Matches(value) }
 
 // operators of a selector; one that begins like another comes before it.
 var operators = []struct {
@@ -24,10 +28,10 @@ var operators = []struct {
 	kind labels.MatchType
 }{{"=~", labels.MatchRegexp}, {"!~", labels.MatchNotRegexp}, {"!=", labels.MatchNotEqual}, {"=", labels.MatchEqual}}
 
-// parseSelector reads a label selector as PromQL has it, {job="a",env=~"p.*"}.
+// Parse reads a selector, {job="a",env=~"p.*"}.
 // The braces, and the quotes of a value without special characters, may be left
 // out. An empty selector selects everything.
-func parseSelector(text string) ([]labelMatcher, error) {
+func Parse(text string) (Selector, error) {
 	rest := strings.TrimSpace(text)
 	if inner, ok := strings.CutPrefix(rest, "{"); ok {
 		if inner, ok = strings.CutSuffix(inner, "}"); !ok {
@@ -35,7 +39,7 @@ func parseSelector(text string) ([]labelMatcher, error) {
 		}
 		rest = strings.TrimSpace(inner)
 	}
-	var list []labelMatcher
+	var list Selector
 	for rest != "" {
 		m, after, err := parseMatcher(rest)
 		if err != nil {
@@ -53,7 +57,7 @@ func parseSelector(text string) ([]labelMatcher, error) {
 }
 
 // parseMatcher reads one condition, and returns what follows it.
-func parseMatcher(text string) (m labelMatcher, rest string, err error) {
+func parseMatcher(text string) (m *labels.Matcher, rest string, err error) {
 	end := strings.IndexAny(text, "=!")
 	if end < 0 {
 		return m, "", fmt.Errorf(`%q is no condition: write it like job="a"`, text)
@@ -75,7 +79,7 @@ func parseMatcher(text string) (m labelMatcher, rest string, err error) {
 		if err != nil {
 			return m, "", fmt.Errorf("condition on %s: %w", name, err)
 		}
-		return labelMatcher{name, compiled}, rest, nil
+		return compiled, rest, nil
 	}
 	return m, "", fmt.Errorf("condition on %s has none of =, !=, =~ and !~", name)
 }
