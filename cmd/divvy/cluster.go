@@ -17,6 +17,7 @@ import (
 	"github.com/divvy-collector/divvy/fleet/lookup"
 	"github.com/divvy-collector/divvy/fleet/lookup/kube"
 	"github.com/divvy-collector/divvy/fleet/member"
+	"github.com/divvy-collector/divvy/fleet/member/roster"
 )
 
 // ClusterConfig says how this node takes part in a cluster. The zero value is a
@@ -99,6 +100,7 @@ func (c *ClusterConfig) Validate() error {
 	refuse(len(c.Peers.Join) > 0 && c.Peers.Provider != "",
 		"--cluster.join-addresses and --cluster.discover-peers exclude each other; leave one out")
 	refuse(c.Enabled && c.Node.Name == "", "--cluster.node-name is empty; give this node a name")
+	errs = append(errs, c.validateLengths()...)
 	refuse(c.Node.Rejoin < 0, "--cluster.rejoin-interval %s is negative", c.Node.Rejoin)
 	refuse(c.Node.MaxPeers < 0, "--cluster.max-join-peers %d is negative", c.Node.MaxPeers)
 	refuse(c.Node.Quorum.Size < 0, "--cluster.wait-for-size %d is negative", c.Node.Quorum.Size)
@@ -115,6 +117,28 @@ func (c *ClusterConfig) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// validateLengths returns what is too long for the messages among nodes, in bytes.
+// A name that was cut there would be another node's.
+func (c *ClusterConfig) validateLengths() (errs []error) {
+	for _, f := range []struct {
+		flag, text string
+		most       int
+	}{
+		{"node-name", c.Node.Name, roster.MaxName},
+		{"name", c.Node.Cluster, maxClusterName},
+		{"zone", c.Node.Zone, roster.MaxZone},
+		{"advertise-address", c.Self.Address, roster.MaxName},
+	} {
+		if n := len(f.text); n > f.most {
+			errs = append(errs, fmt.Errorf("--cluster.%s has %d bytes; at most %d are allowed", f.flag, n, f.most))
+		}
+	}
+	return errs
+}
+
+// maxClusterName is the most that the gossip writes before each packet, in bytes.
+const maxClusterName = 255
 
 // validatePeers returns what is wrong with where to look for peers.
 func (c *ClusterConfig) validatePeers() []error {

@@ -23,13 +23,15 @@ import (
 //
 // They are sealed and admitted like letters, with one difference: a node that
 // is leaving, or that was stopped and has not withdrawn yet, answers as well.
-// It only tells of itself.
+// It only tells of itself. A node that lives where another one did, under another
+// name, answers 421: it is not the one that is meant.
 const (
-	askPath    = "/api/v1/divvy/ask/"
-	maxAsk     = 1 << 20  // bytes of a question
-	maxReply   = 64 << 20 // bytes of an answer, before and after compression
-	maxReplies = 16       // questions that are answered at the same time
-	askTimeout = 10 * time.Second
+	askedHeader = "Divvy-Asked" // the name of the node that is meant, escaped as in a path
+	askPath     = "/api/v1/divvy/ask/"
+	maxAsk      = 1 << 20  // bytes of a question
+	maxReply    = 64 << 20 // bytes of an answer, before and after compression
+	maxReplies  = 16       // questions that are answered at the same time
+	askTimeout  = 10 * time.Second
 )
 
 // An Answer is what a node answers to a question of the node from. It may be
@@ -80,6 +82,7 @@ func (n *Node) Ask(ctx context.Context, node, kind string, question []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set(askedHeader, url.PathEscape(node))
 	req.Header.Set("Accept-Encoding", "gzip") // and the client lets it as it is: the seal is on that
 	resp, err := n.client.Do(req)
 	if err != nil {
@@ -128,6 +131,10 @@ func (n *Node) serveAsk(w http.ResponseWriter, r *http.Request) {
 	}
 	nonce, ok := n.admitQuestion(w, r, question)
 	if !ok {
+		return
+	}
+	if asked := r.Header.Get(askedHeader); asked != "" && asked != url.PathEscape(n.cfg.Name) {
+		n.refuse(w, r, http.StatusMisdirectedRequest, fmt.Errorf("this is node %q", n.cfg.Name))
 		return
 	}
 	kind, from, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, askPath), "/")

@@ -58,6 +58,34 @@ func TestQuestionsAreAnsweredByTheNodeThatIsMeant(t *testing.T) {
 	f("a", "echo", "", nil, "not a living node")
 }
 
+// Where a node was, another one may live by now. It does not answer in its name.
+func TestNodeAnswersForItselfOnly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real time")
+	}
+	n := startWith(t, "a b", func(*Config) {})
+	n.Answer("echo", func(context.Context, string, []byte) ([]byte, error) { return nil, nil })
+	f := func(asked string, want int) {
+		t.Helper()
+		req, _, err := n.request(t.Context(), n.addr, askPath+"echo/c", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(askedHeader, asked)
+		resp, err := n.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("asked as %q: %s; want %d", asked, resp.Status, want)
+		}
+	}
+	f("a%20b", http.StatusOK)
+	f("", http.StatusOK)
+	f("b", http.StatusMisdirectedRequest)
+}
+
 // Whoever does not know the secret is told nothing.
 func TestStrangersGetNoAnswer(t *testing.T) {
 	if testing.Short() {

@@ -54,7 +54,7 @@ func showCoverage(p paper, a answer, f report.Fleet) (well bool) {
 	case faulty:
 		p.say(bad, "each target has one owner, but by chance: nodes do not know the same targets")
 	case len(f.Silent) == 0:
-		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f.Coverage))
+		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f))
 	}
 	if len(f.Coverage) > 0 {
 		p.line("")

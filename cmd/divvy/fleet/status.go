@@ -54,7 +54,7 @@ func showStatus(p paper, a answer, f report.Fleet) (well bool) {
 // verdict says that all is well, or what is wrong.
 func (p paper) verdict(f report.Fleet) (well bool) {
 	if len(f.Verdict) == 0 {
-		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f.Coverage))
+		p.say(good, "all is well: %s, %s", count(len(f.Nodes), "node"), covered(f))
 		return true
 	}
 	p.say(bad, "%s %s wrong:", count(len(f.Verdict), "thing"), words.Verb(len(f.Verdict), "is", "are"))
@@ -65,17 +65,26 @@ func (p paper) verdict(f report.Fleet) (well bool) {
 }
 
 // covered says that each target has one owner, of a fleet where it is so.
-func covered(coverage []report.Coverage) string {
+func covered(f report.Fleet) string {
 	targets := 0
-	for _, c := range coverage {
+	for _, c := range f.Coverage {
 		if c.Clustered {
 			targets += c.Targets
 		}
 	}
-	if targets == 0 {
+	switch {
+	case targets > 0:
+	case slices.ContainsFunc(f.Nodes, sharing):
+		return "whose targets are not compared yet"
+	default:
 		return "no targets to share out"
 	}
 	return count(targets, "target") + ", each scraped once"
+}
+
+// sharing reports whether a node has targets that nodes share out.
+func sharing(n report.Node) bool {
+	return slices.ContainsFunc(n.Targets, func(d report.Digest) bool { return d.Clustered && d.Count > 0 })
 }
 
 // nodeRow returns the row of a node. What is unusual about it is in the tone of

@@ -30,10 +30,10 @@ var ErrStranger = errors.New("not written by divvy")
 // MaxMetadata is the most that gossip carries as the metadata of a node, bytes.
 const MaxMetadata = 512
 
-// maxText bounds names and addresses, maxLabel versions and zones, bytes.
+// Longer texts are cut, to so many bytes.
 const (
-	maxText  = 200
-	maxLabel = 150
+	MaxName = 200 // of a node, and of an address
+	MaxZone = 150 // and of a version
 )
 
 // EncodeMetadata returns e as the metadata of its node in the gossip: without
@@ -63,8 +63,8 @@ func appendEntry(b []byte, e Entry) []byte {
 	b = appendTime(b, 6, e.Until)
 	b = appendFlag(b, 7, e.Down)
 	b = appendTime(b, 8, e.DownAt)
-	b = appendText(b, 9, e.Version[:min(len(e.Version), maxLabel)])
-	b = appendText(b, 10, e.Zone[:min(len(e.Zone), maxLabel)])
+	b = appendText(b, 9, e.Version[:min(len(e.Version), MaxZone)])
+	b = appendText(b, 10, e.Zone[:min(len(e.Zone), MaxZone)])
 	b = appendFixed(b, 11, e.Config)
 	for _, w := range e.Former {
 		if !w.From.IsZero() {
@@ -231,7 +231,7 @@ type field struct {
 	bytes  []byte
 }
 
-func (f field) text() string    { return string(f.bytes[:min(len(f.bytes), maxText)]) }
+func (f field) text() string    { return string(f.bytes[:min(len(f.bytes), MaxName)]) }
 func (f field) time() time.Time { return time.UnixMilli(int64(f.number)) }
 
 // window reads two varints: a time, and a duration in milliseconds. One that
@@ -284,7 +284,7 @@ func appendText(b []byte, n protowire.Number, s string) []byte {
 	if s == "" {
 		return b
 	}
-	return protowire.AppendString(protowire.AppendTag(b, n, protowire.BytesType), s[:min(len(s), maxText)])
+	return protowire.AppendString(protowire.AppendTag(b, n, protowire.BytesType), s[:min(len(s), MaxName)])
 }
 
 func appendNumber(b []byte, n protowire.Number, v uint64) []byte {
