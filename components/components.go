@@ -25,6 +25,8 @@ func All() []component.Kind {
 		component.Of[dnsSDArguments, targetsExport]("discovery.dns", newFinder(dnsSDArguments.source)).Shows(live.Targets),
 		component.Of[fileSDArguments, targetsExport]("discovery.file", newFinder(fileSDArguments.source)).Shows(live.Targets),
 		component.Of[httpSDArguments, targetsExport]("discovery.http", newFinder(httpSDArguments.source)).Shows(live.Targets),
+		component.Of[kubeletSDArguments, targetsExport]("discovery.kubelet", newFinder(kubeletSDArguments.source)).Shows(live.Targets),
+		component.Of[kubernetesSDArguments, targetsExport]("discovery.kubernetes", newDiscoveryKubernetes).Shows(live.Targets),
 		component.Of[targetRules, targetRulesExport]("discovery.relabel", newDiscoveryRelabel).Shows(live.Targets),
 		component.Of[localFileArguments, contentExport]("local.file", newLocalFile),
 		component.Of[echoArguments, echoExport]("prometheus.echo", newPrometheusEcho),
@@ -34,5 +36,7 @@ func All() []component.Kind {
 		component.Of[remoteWriteArguments, remoteWriteExports]("prometheus.remote_write", newRemoteWrite).Shows(live.Metrics),
 		component.Of[scrapeArgs, component.None]("prometheus.scrape", newScrape).Shows(live.Metrics),
 		component.Of[remoteHTTPArguments, contentExport]("remote.http", newRemoteHTTP),
+		component.Of[remoteKubernetesArguments, kubernetesExport]("remote.kubernetes.configmap", newRemoteKubernetes(kubernetesConfigMap())),
+		component.Of[remoteKubernetesArguments, kubernetesExport]("remote.kubernetes.secret", newRemoteKubernetes(kubernetesSecret())),
 	}
 }

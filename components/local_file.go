@@ -59,7 +59,7 @@ type localFile struct {
 	log      *slog.Logger
 	accessed prometheus.Gauge
 	args     *cell.Cell[localFileArguments]
-	out      contentExporter
+	out      exporter[contentExport]
 }
 
 // newLocalFile reads the file, so that what refers to it can be evaluated.
@@ -71,7 +71,7 @@ func newLocalFile(env component.Env, a localFileArguments) (component.Instance[l
 			Help: "The timestamp, in Unix seconds, that the file was last successfully accessed.",
 		}),
 		args: cell.New(a),
-		out:  contentExporter{export: env.Export},
+		out:  exporter[contentExport]{export: env.Export},
 	}
 	if err := env.Registry.Register(f.accessed); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
@@ -125,7 +125,7 @@ func (f *localFile) read(a localFileArguments) error {
 		return fmt.Errorf("read file: %w", err)
 	}
 	f.accessed.SetToCurrentTime()
-	f.out.set(alloytypes.OptionalSecret{IsSecret: a.IsSecret, Value: string(text)}, "read file")
+	f.out.publish(contentExport{Content: alloytypes.OptionalSecret{IsSecret: a.IsSecret, Value: string(text)}}, "read file")
 	return nil
 }
 

@@ -82,7 +82,7 @@ const maxRemoteBytes = 64 << 20
 type remoteHTTP struct {
 	log  *slog.Logger
 	poll *cell.Cell[poll]
-	out  contentExporter
+	out  exporter[contentExport]
 }
 
 // A poll is what is asked, and who asks.
@@ -97,7 +97,7 @@ func newRemoteHTTP(env component.Env, a remoteHTTPArguments) (component.Instance
 	if err != nil {
 		return nil, err
 	}
-	r := &remoteHTTP{log: env.Log, poll: cell.New(p), out: contentExporter{export: env.Export}}
+	r := &remoteHTTP{log: env.Log, poll: cell.New(p), out: exporter[contentExport]{export: env.Export}}
 	r.out.fail(errors.New("no answer yet"))
 	return r, nil
 }
@@ -165,7 +165,7 @@ func (r *remoteHTTP) ask(ctx context.Context, p poll) error {
 	if err != nil {
 		return fmt.Errorf("poll: %w", err)
 	}
-	r.out.set(alloytypes.OptionalSecret{IsSecret: p.args.IsSecret, Value: text}, "polled")
+	r.out.publish(contentExport{Content: alloytypes.OptionalSecret{IsSecret: p.args.IsSecret, Value: text}}, "polled")
 	return nil
 }
 

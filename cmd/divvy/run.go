@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/klog/v2"
 )
 
 // newRunCommand returns divvy run.
@@ -50,6 +51,9 @@ func run(ctx context.Context, cfg Config, path string, con console) error {
 		return err
 	}
 	defer c.Close()
+	// The Kubernetes client logs by itself what its watches meet, with one
+	// logger for the process.
+	klog.SetSlogLogger(c.log.With("component", "kubernetes"))
 	collectGarbage(os.Getenv)
 	c.announce(limitMemory())
 	if err := c.Load(); err != nil {
