@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -38,11 +39,17 @@ func (m *memo[T]) get(now time.Time, limit time.Duration, make func() T) T {
 	return value
 }
 
-// last returns the value that was made last, however old.
-func (m *memo[T]) last() T {
+// last returns the value that was made last and its age at now; forever if
+// there is none.
+func (m *memo[T]) last(now time.Time) (value T, age time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.value
+	if m.at.IsZero() {
+		return m.value, forever
+	}
+	return m.value, now.Sub(m.at).Abs()
 }
+
+const forever = time.Duration(math.MaxInt64)
 
 func newDone() chan struct{} { return make(chan struct{}) }

@@ -66,6 +66,10 @@ const (
 	// fresh is how long an answer is used again, so that ten open pages are
 	// not ten times the work.
 	fresh = time.Second
+
+	// remembered is how old an answer may be where waiting would be worse, as
+	// at the top of each page.
+	remembered = 15 * time.Second
 )
 
 // A Reporter answers for the whole fleet from this node. Any number of
@@ -82,6 +86,7 @@ type Reporter struct {
 	nodes  memo[hearing[Node]]
 	rows   memo[table]
 	told   memo[[][]Event] // events of each node
+	stale  chan struct{}   // holds a token while Run is to ask the nodes again
 }
 
 // New returns a Reporter. It asks nobody before a method is called.
@@ -89,7 +94,7 @@ func New(cfg Config) *Reporter {
 	if cfg.Now == nil {
 		cfg.Now = func() time.Time { return time.Now().Round(0) }
 	}
-	r := &Reporter{cfg: cfg, found: cell.New(findings{})}
+	r := &Reporter{cfg: cfg, found: cell.New(findings{}), stale: make(chan struct{}, 1)}
 	if cfg.Registry != nil {
 		cfg.Registry.MustRegister(newMeters(r.found))
 	}
@@ -99,7 +104,10 @@ func New(cfg Config) *Reporter {
 // inventory returns this node's targets, at most a second old.
 func (r *Reporter) inventory() inventory {
 	now := r.cfg.Now()
-	return r.own.get(now, fresh, func() inventory { return r.takeInventory().after(r.own.last(), now) })
+	return r.own.get(now, fresh, func() inventory {
+		before, _ := r.own.last(now)
+		return r.takeInventory().after(before, now)
+	})
 }
 
 // takeInventory returns this node's targets.
@@ -140,9 +148,29 @@ func refusals(n *Node) []string {
 // Fleet returns what all nodes say of themselves and what follows from it. It
 // takes as long as the slowest node, at most two seconds.
 func (r *Reporter) Fleet(ctx context.Context) Fleet {
-	heard := r.nodes.get(r.cfg.Now(), fresh, func() hearing[Node] {
+	return r.judge(r.nodes.get(r.cfg.Now(), fresh, func() hearing[Node] {
 		return ask(lasting(ctx), r, request{Want: wantNode}, r.Node)
-	})
+	}))
+}
+
+// Verdict returns all that is wrong with the fleet, as the nodes told it a
+// moment ago. It waits for them only if nobody has asked them for remembered.
+func (r *Reporter) Verdict(ctx context.Context) []string {
+	heard, age := r.nodes.last(r.cfg.Now())
+	if age >= remembered {
+		return r.Fleet(ctx).Verdict
+	}
+	if age >= fresh {
+		select {
+		case r.stale <- struct{}{}:
+		default: // Run has been told
+		}
+	}
+	return r.judge(heard).Verdict
+}
+
+// judge puts together what the nodes said.
+func (r *Reporter) judge(heard hearing[Node]) Fleet {
 	found := r.found.Load()
 	f := Fleet{
 		At: r.cfg.Now(), Asked: r.cfg.Self, Cluster: r.cfg.Cluster,

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
@@ -89,6 +90,9 @@ type findings struct {
 // target has one owner, whether nodes run the same configuration, and what
 // happened. It returns when ctx is done.
 func (r *Reporter) Run(ctx context.Context) {
+	var asking sync.WaitGroup
+	asking.Go(func() { r.askAgain(ctx) })
+	defer asking.Wait()
 	w := watch{components: map[string]*dispute{}}
 	var next time.Time // when to look again
 	for ctx.Err() == nil {
@@ -110,6 +114,18 @@ func (r *Reporter) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-changed:
 		case <-time.After(wait):
+		}
+	}
+}
+
+// askAgain asks the nodes whenever somebody had to do with an old answer.
+func (r *Reporter) askAgain(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.stale:
+			r.Fleet(ctx)
 		}
 	}
 }

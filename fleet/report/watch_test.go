@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -253,6 +254,35 @@ func TestSilentNodesDelayNobody(t *testing.T) {
 		if page.Total != 30 || page.Matched == 0 || len(page.Silent) != 1 {
 			t.Errorf("%d of %d targets are the silent node's; silent: %v", page.Matched, page.Total, page.Silent)
 		}
+	})
+}
+
+// The top of a page says what was heard last, and that is renewed meanwhile.
+func TestVerdictWaitsForNobodyTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t, "a", "b", "c")
+		w.houses["c"].stopped = true
+		a := w.houses["a"]
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); a.Run(ctx) }()
+		if first := a.Verdict(t.Context()); len(first) == 0 {
+			t.Error("a silent node is no problem")
+		}
+		w.houses["c"].stopped = false
+		for range 5 {
+			time.Sleep(3 * time.Second)
+			begin := time.Now()
+			a.Verdict(t.Context())
+			if took := time.Since(begin); took != 0 {
+				t.Errorf("verdict took %s", took)
+			}
+		}
+		if last := a.Verdict(t.Context()); len(last) != 0 {
+			t.Errorf("nobody has asked since all answer: %q", last)
+		}
+		cancel()
+		<-ended
 	})
 }
 

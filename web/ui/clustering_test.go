@@ -34,6 +34,7 @@ type storedFleet struct {
 }
 
 func (s *storedFleet) Fleet(context.Context) report.Fleet { return s.Status }
+func (s *storedFleet) Verdict(context.Context) []string   { return s.Status.Verdict }
 
 func (s *storedFleet) Targets(_ context.Context, q report.Query) (report.Page, error) {
 	s.asked = &q

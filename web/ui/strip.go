@@ -11,7 +11,7 @@ import (
 // wrong with the fleet, or with this node if nobody speaks for the fleet.
 func (u *UI) problems(ctx context.Context) []string {
 	if u.cfg.Fleet != nil {
-		return u.cfg.Fleet.Fleet(ctx).Verdict
+		return u.cfg.Fleet.Verdict(ctx)
 	}
 	list := u.cfg.Notices()
 	for _, c := range u.cfg.Pipeline.Components() {

@@ -33,6 +33,7 @@ type Config struct {
 // A Fleet answers for all nodes: a *report.Reporter, or stored answers in tests.
 type Fleet interface {
 	Fleet(ctx context.Context) report.Fleet
+	Verdict(ctx context.Context) []string
 	Targets(ctx context.Context, q report.Query) (report.Page, error)
 	Detail(ctx context.Context, component string, key owner.Key) (report.Detail, error)
 	Events(ctx context.Context) []report.Event
