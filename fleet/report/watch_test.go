@@ -269,6 +269,7 @@ func TestVerdictWaitsForNobodyTwice(t *testing.T) {
 		if first := a.Verdict(t.Context()); len(first) == 0 {
 			t.Error("a silent node is no problem")
 		}
+		synctest.Wait()
 		w.houses["c"].stopped = false
 		for range 5 {
 			time.Sleep(3 * time.Second)
