@@ -235,8 +235,9 @@ func (n *Node) pulse() {
 // heal exchanges entries with one remembered peer that is missing, or with a
 // seed while nobody is there.
 func (n *Node) heal() {
-	living := map[string]bool{}
-	for _, e := range n.roster.Living(n.clock()) {
+	list := n.roster.Living(n.clock())
+	living := make(map[string]bool, len(list))
+	for _, e := range list {
 		living[e.Addr] = true
 	}
 	n.round++

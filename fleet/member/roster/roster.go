@@ -177,7 +177,7 @@ func (r *Roster) Entries() []Entry {
 
 // Living returns the entries of others that have not departed, by name.
 func (r *Roster) Living(now time.Time) []Entry {
-	var list []Entry
+	list := make([]Entry, 0, len(r.lives))
 	for _, l := range r.lives {
 		if !l.departed(now) {
 			list = append(list, l.Entry)
