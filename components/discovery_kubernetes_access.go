@@ -47,6 +47,7 @@ func (a kubernetesAccess) resources() string {
 
 const (
 	accessEvery   = time.Minute      // how often access is looked at
+	accessRetry   = 10 * time.Second // the same while something is refused
 	accessTimeout = 10 * time.Second // for one list
 )
 
@@ -160,22 +161,26 @@ func (k *kubernetesFinder) Update(a kubernetesSDArguments) error {
 // watchAccess looks at the access at once, on its interval, and when it is
 // another, until ctx is done.
 func (k *kubernetesFinder) watchAccess(ctx context.Context) {
-	tick := time.NewTicker(accessEvery)
-	defer tick.Stop()
 	for {
 		access, changed := k.access.Get()
-		k.look(ctx, access)
+		next := time.NewTimer(accessEvery)
+		if k.look(ctx, access) != nil {
+			next.Reset(accessRetry)
+		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-changed:
-		case <-tick.C:
+		case <-next.C:
+		}
+		next.Stop()
+		if ctx.Err() != nil {
+			return
 		}
 	}
 }
 
-// look asks for every list and tells the outcome.
-func (k *kubernetesFinder) look(ctx context.Context, access kubernetesAccess) {
+// look asks for every list and tells the outcome, which it returns.
+func (k *kubernetesFinder) look(ctx context.Context, access kubernetesAccess) error {
 	var errs []error
 	for _, q := range access.lists {
 		within, cancel := context.WithTimeout(ctx, accessTimeout)
@@ -190,6 +195,7 @@ func (k *kubernetesFinder) look(ctx context.Context, access kubernetesAccess) {
 	case k.state.fail(err):
 		k.log.Error("cannot watch all that is configured, what is known stands", "err", err)
 	}
+	return err
 }
 
 // Health tells what the API server refuses.
