@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,9 +51,9 @@ type house struct {
 	peers   []Peer
 	node    Node
 	config  string
-	stopped bool // answers nothing
-	asked   int  // how often it was asked
-	shares  bool // its targets with others
+	stopped atomic.Bool // answers nothing
+	asked   int         // how often it was asked
+	shares  bool        // its targets with others
 	changed time.Time
 }
 
@@ -148,7 +149,7 @@ func (h *house) ask(ctx context.Context, node string, body []byte) ([]byte, erro
 		return nil, errors.New("connection refused")
 	}
 	other.mu.Lock()
-	stopped := other.stopped
+	stopped := other.stopped.Load()
 	other.asked++
 	other.mu.Unlock()
 	if stopped {

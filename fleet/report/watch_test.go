@@ -237,7 +237,7 @@ func TestSilentNodesDelayNobody(t *testing.T) {
 		w := newTown(t, "a", "b", "c")
 		w.know(func(string) []string { return hosts(30) })
 		c := w.houses["c"]
-		c.stopped = true
+		c.stopped.Store(true)
 		begin := time.Now()
 		f := w.houses["a"].Fleet(t.Context())
 		if took := time.Since(begin); took > patience+10*time.Millisecond {
@@ -261,7 +261,7 @@ func TestSilentNodesDelayNobody(t *testing.T) {
 func TestVerdictWaitsForNobodyTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, "a", "b", "c")
-		w.houses["c"].stopped = true
+		w.houses["c"].stopped.Store(true)
 		a := w.houses["a"]
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -269,8 +269,7 @@ func TestVerdictWaitsForNobodyTwice(t *testing.T) {
 		if first := a.Verdict(t.Context()); len(first) == 0 {
 			t.Error("a silent node is no problem")
 		}
-		synctest.Wait()
-		w.houses["c"].stopped = false
+		w.houses["c"].stopped.Store(false)
 		for range 5 {
 			time.Sleep(3 * time.Second)
 			begin := time.Now()
