@@ -15,6 +15,7 @@ import (
 
 	"github.com/divvy-collector/divvy/pipeline"
 	"github.com/divvy-collector/divvy/pipeline/component"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // componentJSON is a component as the API shows it. Lists are never null.
@@ -63,7 +64,8 @@ func summary(s pipeline.ComponentState) componentJSON {
 	}
 }
 
-// detail returns everything about s. Secrets are hidden by their types.
+// detail returns everything about s. Secrets are hidden by their types, and
+// fields of objects by their names.
 func detail(s pipeline.ComponentState) (componentJSON, error) {
 	out := summary(s)
 	for _, part := range []struct {
@@ -77,7 +79,9 @@ func detail(s pipeline.ComponentState) (componentJSON, error) {
 		if err != nil {
 			return out, fmt.Errorf("encode %s: %w", s.ID, err)
 		}
-		*part.to = text
+		if *part.to, err = status.HideFields(text); err != nil {
+			return out, fmt.Errorf("hide secrets of %s: %w", s.ID, err)
+		}
 	}
 	return out, nil
 }

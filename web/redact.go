@@ -35,10 +35,6 @@ type redaction struct {
 // in http://host/?token=….
 func HidePasswords(text []byte) []byte { return []byte(status.HidePasswords(string(text))) }
 
-// secretName is a second net below the types: an argument that ought to be of a
-// secret type and is not. It matches names whose values are secret whatever their type.
-var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|bearer|authorization|cookie|key_pem|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|[-_]key$|connection_string|dsn|^body$`)
-
 // source returns a configuration file without its secrets. A file that does not
 // parse says nothing about which of its text is secret, so nothing is left of it.
 func (r redaction) source(name string, text []byte) []byte {
@@ -159,7 +155,7 @@ func maskBody(body ast.Body, t reflect.Type, spans *[]span) {
 		switch stmt := stmt.(type) {
 		case *ast.AttributeStmt:
 			field := fieldNamed(t, stmt.Name.Name)
-			if field == nil || holdsSecret(field, nil) || secretName.MatchString(stmt.Name.Name) {
+			if field == nil || holdsSecret(field, nil) || status.SecretName(stmt.Name.Name) {
 				maskStrings(stmt.Value, spans)
 			} else {
 				ast.Walk(fieldMasker{spans}, stmt.Value)
@@ -203,7 +199,7 @@ type fieldMasker struct{ spans *[]span }
 func (m fieldMasker) Visit(node ast.Node) ast.Visitor {
 	if object, ok := node.(*ast.ObjectExpr); ok {
 		for _, f := range object.Fields {
-			if secretName.MatchString(f.Name.Name) {
+			if status.SecretName(f.Name.Name) {
 				maskStrings(f.Value, m.spans)
 			}
 		}
@@ -236,7 +232,7 @@ func hideStrings(v any, all bool) {
 	case map[string]any:
 		for _, tag := range []string{"name", "key"} {
 			name, _ := v[tag].(string)
-			all = all || secretName.MatchString(name)
+			all = all || status.SecretName(name)
 		}
 		if all && v["type"] == "string" {
 			v["value"] = redacted

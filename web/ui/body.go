@@ -14,7 +14,8 @@ import (
 )
 
 // A statement is an attribute or a block, as the encoder of the configuration
-// language has it. Values of secret types are hidden there.
+// language has it. Values of secret types are hidden there, and those of fields
+// that are secret by name.
 type statement struct {
 	Name  string        `json:"name"`
 	Type  string        `json:"type"` // attr or block
@@ -31,6 +32,9 @@ func statements(v any) ([]statement, error) {
 	text, err := alloyjson.MarshalBody(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode body: %w", err)
+	}
+	if text, err = status.HideFields(text); err != nil {
+		return nil, fmt.Errorf("hide secrets of encoded body: %w", err)
 	}
 	var list []statement
 	if err := json.Unmarshal([]byte(status.HidePasswords(string(text))), &list); err != nil {
