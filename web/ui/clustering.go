@@ -88,16 +88,24 @@ func newClusteringView(f report.Fleet, events []report.Event) clusteringView {
 
 // coverageSentence says that all is covered, and how much that is.
 func coverageSentence(f report.Fleet) string {
-	targets, serving := 0, 0
+	targets, own, serving := 0, 0, 0
 	for _, c := range f.Coverage {
-		targets += c.Targets
+		if c.Clustered {
+			targets += c.Targets
+		} else {
+			own += c.Targets
+		}
 	}
 	for _, n := range f.Nodes {
 		if n.Stage == "serving" || n.Stage == "leaving" {
 			serving++
 		}
 	}
-	if targets == 0 {
+	switch {
+	case targets > 0:
+	case own > 0:
+		return "No targets are shared out: each node scrapes its own."
+	default:
 		return "No component has targets yet."
 	}
 	return fmt.Sprintf("Each of %s is scraped once, by one of %s.",
@@ -174,7 +182,11 @@ func coverageWords(c report.Coverage, now time.Time) string {
 		}
 		parts = append(parts, text)
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) > 0:
+	case !c.Clustered:
+		return "not shared out: each node scrapes its own"
+	default:
 		return "each scraped once"
 	}
 	return strings.Join(parts, "; ")

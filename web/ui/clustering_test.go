@@ -132,6 +132,25 @@ func TestPagesRefuseWhatIsNotThere(t *testing.T) {
 	f("/dropped", 200, "no component that drops")
 }
 
+func TestOnlyWhatIsSharedOutIsScrapedOnce(t *testing.T) {
+	f := func(clustered bool, want string) {
+		t.Helper()
+		if got := coverageWords(report.Coverage{Targets: 3, Clustered: clustered}, noon); got != want {
+			t.Errorf("clustered %t: got %q, want %q", clustered, got, want)
+		}
+	}
+	f(true, "each scraped once")
+	f(false, "not shared out: each node scrapes its own")
+	fleet := report.Fleet{Coverage: []report.Coverage{{Targets: 2}}, Nodes: []report.Node{{Stage: "serving"}, {Stage: "serving"}}}
+	if got := coverageSentence(fleet); got != "No targets are shared out: each node scrapes its own." {
+		t.Errorf("got %q", got)
+	}
+	fleet.Coverage = append(fleet.Coverage, report.Coverage{Targets: 3, Clustered: true})
+	if got := coverageSentence(fleet); got != "Each of 3 targets is scraped once, by one of 2 serving nodes." {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestNothingIsCoveredBelowTheQuorum(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	f := func(q report.Quorum, whole bool, tone, words string) {

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
@@ -80,8 +81,19 @@ func (u *UI) serve(v view, page *template.Template) http.Handler {
 			http.Error(w, "render page: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
-		u.send(w, r, code, []byte(status.HidePasswords(out.String())))
+		u.send(w, r, code, hidePasswords(out.String()))
 	})
+}
+
+// hidePasswords returns a page without passwords that have come this far. It
+// looks at each tag, and the text behind it, by itself: what is taken out
+// reaches no further.
+func hidePasswords(page string) []byte {
+	parts := strings.Split(page, "<")
+	for i, part := range parts {
+		parts[i] = status.HidePasswords(part)
+	}
+	return []byte(strings.Join(parts, "<"))
 }
 
 // send answers with a page, or with 304 if the browser has just that.

@@ -165,6 +165,14 @@ func TestPagesHoldNoSecret(t *testing.T) {
 	}
 }
 
+func TestHidingPasswordsLeavesTagsWhole(t *testing.T) {
+	in := `<td>http://h/?password=x<br><span class="dim">y</span><i>http://u:x@h/</i>`
+	want := `<td>http://h/?password=(redacted)<br><span class="dim">y</span><i>http://u:(redacted)@h/</i>`
+	if got := string(hidePasswords(in)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestEveryLinkLeadsBelowThePrefix(t *testing.T) {
 	links := regexp.MustCompile(`(?:href|src)="([^"]*)"`)
 	u := partsUI(t, "/tools/divvy/")

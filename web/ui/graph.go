@@ -17,7 +17,7 @@ import (
 // who do not see it.
 type graphPage struct {
 	Module  string // "": the root
-	Parents []string
+	Crumbs  []crumb
 	Width   float64
 	Height  float64
 	Nodes   []graphNode
@@ -26,6 +26,12 @@ type graphPage struct {
 	Rates   bool          // rates are known of some edges
 	Window  time.Duration // over which they are taken
 	Windows []option
+}
+
+// A crumb is a step of the way to a module.
+type crumb struct {
+	Name string
+	Path string // of its page; "": it has none
 }
 
 // A graphNode is a component as a box.
@@ -85,7 +91,7 @@ func windowOf(text string) time.Duration {
 
 // drawGraph returns the page of a module. rates are samples a second by ID.
 func drawGraph(module string, all []pipeline.ComponentState, rates map[string]float64) graphPage {
-	p := graphPage{Module: module, Parents: parents(module)}
+	p := graphPage{Module: module, Crumbs: crumbs(module, all)}
 	inside := slices.DeleteFunc(slices.Clone(all), func(c pipeline.ComponentState) bool { return c.ModuleID != module })
 	slices.SortFunc(inside, func(a, b pipeline.ComponentState) int { return natural(a.ID, b.ID) })
 	index := map[string]int{}
@@ -168,13 +174,25 @@ func nodeOf(c pipeline.ComponentState) graphNode {
 	return n
 }
 
-// parents returns the modules that module is in, the outermost first.
-func parents(module string) []string {
-	var list []string
-	for i, r := range module {
-		if r == '/' {
-			list = append(list, module[:i])
+// crumbs returns the way to a module, the outermost module first. Each step but
+// the last leads to a graph. A foreach is a component that has a module for each
+// item, so it leads to its page, and its modules have none.
+func crumbs(module string, all []pipeline.ComponentState) []crumb {
+	var list []crumb
+	for end := range len(module) + 1 {
+		if end == 0 || end < len(module) && module[end] != '/' {
+			continue
 		}
+		c := crumb{Name: module[:end]}
+		isModule := slices.ContainsFunc(all, func(s pipeline.ComponentState) bool { return slices.Contains(s.ModuleIDs, c.Name) })
+		isComponent := slices.ContainsFunc(all, func(s pipeline.ComponentState) bool { return s.ID == c.Name })
+		switch {
+		case isModule && end < len(module):
+			c.Path = "/graph/" + c.Name
+		case isComponent:
+			c.Path = "/component/" + c.Name
+		}
+		list = append(list, c)
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,6 +43,23 @@ func TestTheGraphOfAModuleIsItsComponents(t *testing.T) {
 	if only := drawGraph("box", all, nil); len(only.Nodes) != 1 || only.Nodes[0].ID != "box/in" || only.Rates {
 		t.Errorf("the module has %+v", only)
 	}
+}
+
+// A foreach is no module itself: it has one for each item.
+func TestCrumbsLeadOnlyToWhatIsThere(t *testing.T) {
+	each, box := state("each"), state("box")
+	each.ID, each.LocalID, each.ModuleIDs = "box/each", "each", []string{"box/each/a_1", "box/each/b_1"}
+	box.ModuleIDs = []string{"box"}
+	all := []pipeline.ComponentState{each, box}
+	f := func(module string, want ...crumb) {
+		t.Helper()
+		if got := crumbs(module, all); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", module, got, want)
+		}
+	}
+	f("")
+	f("box", crumb{"box", "/component/box"})
+	f("box/each/a_1", crumb{"box", "/graph/box"}, crumb{"box/each", "/component/box/each"}, crumb{"box/each/a_1", ""})
 }
 
 func TestRatesAreTakenOverTheWindow(t *testing.T) {
