@@ -40,7 +40,7 @@ func (c *Coverage) sentence() string {
 		parts = append(parts, fmt.Sprintf("%d of %s %s scraped more than once", c.Multiple, words.Count(c.Targets, "target"), words.Verb(c.Multiple, "is", "are")))
 	}
 	if len(parts) == 0 {
-		parts = append(parts, fmt.Sprintf("%s %s other targets than most nodes", words.List(c.Disagree), words.Verb(len(c.Disagree), "knows", "know")))
+		parts = append(parts, words.List(c.Disagree)+words.Verb(len(c.Disagree), " knows other targets than the others", " disagree about which targets there are"))
 	}
 	text := c.Component + ": " + strings.Join(parts, ", ")
 	if len(c.Faults) > 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,7 +90,11 @@ func (r reply) reason() string {
 	if r.err != nil {
 		return status.HidePasswords(r.err.Error())
 	}
-	return fmt.Sprintf("%d %s: %s", r.status, http.StatusText(r.status), r.text)
+	said := strings.TrimSpace(fmt.Sprintf("%d %s", r.status, http.StatusText(r.status)))
+	if r.text == "" {
+		return said
+	}
+	return said + ": " + r.text
 }
 
 // refusal is the label of the metrics for what a receiver refuses.
