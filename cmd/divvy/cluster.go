@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -100,7 +102,7 @@ func (c *ClusterConfig) Validate() error {
 	refuse(len(c.Peers.Join) > 0 && c.Peers.Provider != "",
 		"--cluster.join-addresses and --cluster.discover-peers exclude each other; leave one out")
 	refuse(c.Enabled && c.Node.Name == "", "--cluster.node-name is empty; give this node a name")
-	errs = append(errs, c.validateLengths()...)
+	errs = append(errs, c.validateTexts()...)
 	refuse(c.Node.Rejoin < 0, "--cluster.rejoin-interval %s is negative", c.Node.Rejoin)
 	refuse(c.Node.MaxPeers < 0, "--cluster.max-join-peers %d is negative", c.Node.MaxPeers)
 	refuse(c.Node.Quorum.Size < 0, "--cluster.wait-for-size %d is negative", c.Node.Quorum.Size)
@@ -118,9 +120,9 @@ func (c *ClusterConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// validateLengths returns what is too long for the messages among nodes, in bytes.
-// A name that was cut there would be another node's.
-func (c *ClusterConfig) validateLengths() (errs []error) {
+// validateTexts returns what is too long for the messages among nodes, in bytes, or
+// cannot be shown. A name that was cut there would be another node's.
+func (c *ClusterConfig) validateTexts() (errs []error) {
 	for _, f := range []struct {
 		flag, text string
 		most       int
@@ -133,8 +135,17 @@ func (c *ClusterConfig) validateLengths() (errs []error) {
 		if n := len(f.text); n > f.most {
 			errs = append(errs, fmt.Errorf("--cluster.%s has %d bytes; at most %d are allowed", f.flag, n, f.most))
 		}
+		if !printable(f.text) {
+			errs = append(errs, fmt.Errorf("--cluster.%s %q has space around it, or characters that cannot be printed", f.flag, f.text))
+		}
 	}
 	return errs
+}
+
+// printable reports whether people and pages can show a text as it is.
+func printable(text string) bool {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) }
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, odd) && strings.TrimSpace(text) == text
 }
 
 // maxClusterName is the most that the gossip writes before each packet, in bytes.

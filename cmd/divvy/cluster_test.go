@@ -394,3 +394,23 @@ func TestNodesMeetBehindAuthentication(t *testing.T) {
 		cfg.Cluster.SecretFile = secret
 	})
 }
+
+func TestNamesCanBeShown(t *testing.T) {
+	f := func(name string, want bool) {
+		t.Helper()
+		cfg := defaultClusterConfig()
+		cfg.Node.Name = name
+		if err := cfg.Validate(); (err == nil) != want {
+			t.Errorf("name %q: %v; want that it is allowed: %t", name, err, want)
+		}
+	}
+	f("a", true)
+	f("node-0.divvy.example", true)
+	f(`ä/ "x%2F<b>`, true)
+	f(strings.Repeat("n", 200), true)
+	f(strings.Repeat("n", 201), false)
+	f(" ", false)
+	f("a\n", false)
+	f("a\x00b", false)
+	f("\xff", false)
+}
