@@ -59,7 +59,7 @@ func (n *Node) Health() error {
 		errs = append(errs, errors.New("withdrawn after a stop; joining again"))
 	}
 	if skew := n.roster.Skew(now); skew.Abs() > skewWarning {
-		errs = append(errs, fmt.Errorf("clock is %s off the median of the peers'", skew))
+		errs = append(errs, errWrongClock(skew))
 	}
 	if n.alone != "" {
 		errs = append(errs, fmt.Errorf("peers were expected and none was found: %s", n.alone))
@@ -68,4 +68,14 @@ func (n *Node) Health() error {
 		errs = append(errs, fmt.Errorf("fewer than %d members since %s", n.cfg.Quorum.Size, since.Format(time.RFC3339)))
 	}
 	return errors.Join(errs...)
+}
+
+// errWrongClock says which way this node's clock is wrong. skew is the median of
+// the peers' clocks less its own.
+func errWrongClock(skew time.Duration) error {
+	way := "behind"
+	if skew < 0 {
+		way = "ahead of"
+	}
+	return fmt.Errorf("clock is %s %s the median of the peers'", skew.Abs().Round(time.Millisecond), way)
 }
