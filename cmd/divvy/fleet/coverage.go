@@ -19,7 +19,7 @@ func newCoverage(s *session) *cobra.Command {
 		Short: "Say whether each target has exactly one owner",
 		Long: "Say of each component that shares targets out whether each of them has exactly one owner. If not, name\n" +
 			"the targets, the nodes that disagree, and the label that differs between them. The exit code is then 1,\n" +
-			"and also if a node gives no answer, because then nobody can tell.",
+			"and also if there are fewer nodes than --cluster.wait-for-size, or one gives no answer.",
 		Example: "  divvy fleet coverage || page-somebody",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,7 +48,10 @@ func broken(c report.Coverage) bool {
 func showCoverage(p paper, a answer, f report.Fleet) (well bool) {
 	p.warnSilent(f.Silent)
 	faulty := slices.ContainsFunc(f.Coverage, broken)
+	few := f.Quorum.Needed > 1 && !f.Quorum.Admits
 	switch {
+	case few:
+		p.say(bad, "nobody scrapes: there are %d of the %s that are waited for", f.Quorum.Serving, count(f.Quorum.Needed, "member"))
 	case slices.ContainsFunc(f.Coverage, uncovered):
 		p.say(bad, "not every target has exactly one owner")
 	case faulty:
@@ -63,7 +66,7 @@ func showCoverage(p paper, a answer, f report.Fleet) (well bool) {
 	for _, c := range f.Coverage {
 		p.faults(c)
 	}
-	return !faulty && len(f.Silent) == 0
+	return !faulty && !few && len(f.Silent) == 0
 }
 
 // coverageTable returns a row for each component.
