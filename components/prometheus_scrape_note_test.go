@@ -70,6 +70,7 @@ func TestScrapesTellEachOtherWhatEnded(t *testing.T) {
 				to.(*prometheusScrape).Told(name, note)
 			}
 		}
+		e.Reaches = func(string) bool { return true }
 		instances.Store(name, runScrape(t, e, body, sinks[name]))
 	}
 	time.AfterFunc(time.Until(from), func() { down.Store(true) })
