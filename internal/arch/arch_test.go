@@ -47,7 +47,7 @@ var mayImport = []struct {
 	{"profiles/scrape/", []string{"cell", "fleet/owner", "fleet/schedule", "profiles", "profiles/scrape/", "telemetry", "telemetry/live", "telemetry/status"}},
 	{"profiles/", []string{"profiles", "telemetry", "telemetry/live"}},
 	{"discovery/", []string{"cell", "telemetry", "discovery/"}},
-	{"kube/", nil},
+	{"kube/", []string{"cell", "telemetry", "kube/"}},
 	{"pipeline/component", []string{"cell", "fleet/owner", "fleet/schedule", "telemetry", "telemetry/status", "telemetry/live"}},
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live", "pipeline/"}},
 	{"components/args", []string{"telemetry", "telemetry/status"}},
