@@ -68,7 +68,7 @@ var pure = map[string][]string{
 }
 
 // testsOnly packages are imported by tests, by the demo and by the bench.
-var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet"}
+var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet", "internal/kubetest"}
 
 func TestImportsPointDown(t *testing.T) {
 	for _, f := range sources(t) {
