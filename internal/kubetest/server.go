@@ -58,6 +58,14 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
+// With returns s for a subtest, to fail with that one. It is stopped and
+// restarted by the test that started it.
+func (s *Server) With(t testing.TB) *Server {
+	sub := *s
+	sub.t = t
+	return &sub
+}
+
 // path returns the path of a file of s.
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
