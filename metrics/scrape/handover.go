@@ -31,7 +31,7 @@ const noteDelay = 100 * time.Millisecond
 // a goroutine of the pool.
 func (p *Pool) say(node string, w word) {
 	tell := p.tell
-	if tell == nil || !p.outbox.add(node, w) {
+	if tell == nil || !p.commons.outbox.add(node, w) {
 		return
 	}
 	p.wg.Go(func() {
@@ -41,7 +41,7 @@ func (p *Pool) say(node string, w word) {
 		case <-timer.C:
 		case <-p.stopping:
 		}
-		p.outbox.send(tell)
+		p.commons.outbox.send(tell)
 	})
 }
 
@@ -49,12 +49,19 @@ func (p *Pool) say(node string, w word) {
 // that it took over from this one. It returns at once.
 func (p *Pool) Told(from string, note []byte) {
 	words, err := decodeNote(note)
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.set.log.Warn("note of a peer not understood", "peer", from, "err", err)
 		return
 	}
+	p.heed(from, words)
+}
+
+// heed takes words about targets, of which some may be other pools'.
+func (p *Pool) heed(from string, words []word) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	view, removed := p.set.cfg.View.Load(), false
 	for _, w := range words {
 		t, slot := p.targets[w.key], time.UnixMilli(w.slot)
@@ -65,7 +72,7 @@ func (p *Pool) Told(from string, note []byte) {
 		if t == nil || !t.scraped || !slot.After(t.served) || time.Since(slot).Abs() > schedule.MaxLost*t.id.interval {
 			continue
 		}
-		if m, ok := view.Owner(w.key, slot); !ok || m.Name != from || m.Name == p.set.cfg.Self && !m.Peer {
+		if m, ok := t.id.owner(view, slot); !ok || m.Name != from || m.Name == p.set.cfg.Self && !m.Peer {
 			continue
 		}
 		removed = p.heedLocked(t, w) || removed
@@ -153,8 +160,8 @@ func (p *Pool) disownLocked(t *target, slot time.Time) {
 func (p *Pool) inherits(t *target, now time.Time) bool {
 	view := p.set.cfg.View.Load()
 	next := owner.NextSlot(t.id.key, t.id.interval, now)
-	heir, ok := view.Owner(t.id.key, next)
-	former, owned := view.Owner(t.id.key, next.Add(-t.id.interval))
+	heir, ok := t.id.owner(view, next)
+	former, owned := t.id.owner(view, next.Add(-t.id.interval))
 	self := p.set.cfg.Self
 	return ok && heir.Name == self && !heir.Peer && owned && former.Name != self
 }

@@ -3,13 +3,13 @@ package scrape
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
@@ -27,7 +27,7 @@ type Pool struct {
 	walks    chan *walk // as many as there are processors
 	wg       sync.WaitGroup
 	tell     func(node string, note []byte) // nil: there is nobody
-	outbox   outbox
+	commons  *Commons
 	stopping chan struct{} // closed when no slot is served any more
 
 	mu       sync.Mutex
@@ -39,6 +39,9 @@ type Pool struct {
 	byLabels map[uint64][]*target  // those by the hash of their labels; nil: not made yet
 	tooMany  error                 // why nothing is scraped: there are more targets than allowed
 	census   census                // of order
+	foreign  []owner.Key           // by which nodes of other software know found; empty: by their keys
+	known    map[uint64]*identity  // of found, by the hash of the labels they came with; only with FinalKeys
+	counted  int                   // targets in the metrics
 
 	// Of the round that is being served:
 	held      []*target
@@ -56,31 +59,34 @@ func New(cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	commons := cfg.Commons
+	if commons == nil {
+		if commons, err = NewCommons(cfg.Registry, ""); err != nil {
+			return nil, err
+		}
+	}
+	set.join(commons)
 	p := &Pool{
 		set: set, sink: telemetry.Fanout(nil), targets: map[owner.Key]*target{},
 		tell: cfg.Tell, stopping: make(chan struct{}), reached: map[string]bool{},
+		commons: commons, walks: commons.walks,
 	}
-	if set.metrics, err = newMetrics(cfg.Registry, p.owned, p.shared); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
-	set.metrics.pools.Inc()
 	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Lease: cfg.Lease, Log: cfg.Log, Serve: p.serve})
-	p.walks = make(chan *walk, runtime.GOMAXPROCS(0))
-	seed := maphash.MakeSeed()
-	for range cap(p.walks) {
-		p.walks <- newWalk(seed)
-	}
+	commons.add(p)
 	return p, nil
 }
 
 // owned counts the targets whose slots are ours now.
 func (p *Pool) owned() float64 {
 	p.mu.Lock()
-	order, view, self := slices.Clone(p.order), p.set.cfg.View.Load(), p.set.cfg.Self
+	ids, view, self := make([]*identity, len(p.order)), p.set.cfg.View.Load(), p.set.cfg.Self
+	for i, key := range p.order {
+		ids[i] = p.targets[key].id
+	}
 	p.mu.Unlock()
 	n, now := 0, time.Now().Round(0)
-	for _, key := range order {
-		if m, ok := view.Owner(key, now); ok && m.Name == self && !m.Peer {
+	for _, id := range ids {
+		if m, ok := id.owner(view, now); ok && m.Name == self && !m.Peer {
 			n++
 		}
 	}
@@ -102,8 +108,8 @@ func (p *Pool) shared() (perSecond float64) {
 	return perSecond
 }
 
-// Update replaces the configuration, but for Self, Log, Registry, Dial, Tell
-// and Reaches, which stay. On an error nothing has changed.
+// Update replaces the configuration, but for Self, Log, Registry, Commons, Dial,
+// Tell and Reaches, which stay. On an error nothing has changed.
 func (p *Pool) Update(cfg Config) error {
 	var forgotten []*target
 	defer func() { forget(forgotten) }() // once mu is free
@@ -124,8 +130,9 @@ func (p *Pool) Update(cfg Config) error {
 	if set.client != before.client {
 		before.client.CloseIdleConnections()
 	}
-	if cfg.JobName != before.cfg.JobName {
-		m.forgetJob(before.cfg.JobName)
+	if set.jobLabel != before.jobLabel {
+		m.forgetJob(before.jobLabel)
+		p.counted = 0
 	}
 	if set.failures != before.failures {
 		before.failures.close()
@@ -145,9 +152,13 @@ func (p *Pool) SetSink(s telemetry.Sink) {
 // SetTargets replaces the targets. Those with equal keys are one. A target
 // that stays keeps its memory; the series of one that is gone are marked as
 // ended after two of its slots, unless it comes back before.
-func (p *Pool) SetTargets(found []telemetry.Target) {
+func (p *Pool) SetTargets(found []telemetry.Target) { p.SetMixed(found, nil) }
+
+// SetMixed is SetTargets for targets that nodes of other software know by other
+// keys: foreign has one for each of found, or is empty.
+func (p *Pool) SetMixed(found []telemetry.Target, foreign []owner.Key) {
 	p.mu.Lock()
-	p.found = found
+	p.found, p.foreign = found, foreign
 	forgotten := p.syncLocked()
 	p.mu.Unlock()
 	forget(forgotten)
@@ -161,43 +172,87 @@ func (p *Pool) syncLocked() []*target {
 		t.gone = true
 	}
 	p.order, p.byLabels = p.order[:0], nil
-	failed := 0
-	for _, f := range p.found {
-		if err := p.addLocked(f); err != nil {
+	known, failed := make(map[uint64]*identity), 0
+	for i, f := range p.found {
+		if err := p.addLocked(i, known); err != nil {
 			failed++
 			p.set.log.Error("target is left out", "target", f.String(), "err", err)
 		}
 	}
+	p.known = known
 	forgotten := p.removeLocked(start)
 	p.limitLocked()
 	p.scheduleLocked()
 	p.countLocked(start)
-	m, job := p.set.metrics, p.set.cfg.JobName
+	m, job := p.set.metrics, p.set.jobLabel
 	m.syncFailed.WithLabelValues(job).Add(float64(failed))
 	m.syncs.WithLabelValues(job).Inc()
 	m.syncLength.WithLabelValues(job).Observe(time.Since(start).Seconds())
-	m.poolTargets.WithLabelValues(job).Set(float64(len(p.order)))
+	m.poolTargets.WithLabelValues(job).Add(float64(len(p.order) - p.counted))
+	p.counted = len(p.order)
 	return forgotten
 }
 
-// addLocked takes one found target into the pool. It needs mu.
-func (p *Pool) addLocked(f telemetry.Target) error {
-	key := owner.TargetKey(f)
-	t := p.targets[key]
-	if t != nil && !t.gone {
-		return nil // a duplicate
+// addLocked takes the i-th found target into the pool. It needs mu.
+func (p *Pool) addLocked(i int, known map[uint64]*identity) error {
+	if !p.set.cfg.FinalKeys {
+		if t := p.targets[owner.TargetKey(p.found[i])]; t != nil && !t.gone {
+			return nil // a duplicate
+		}
 	}
-	id, err := identify(&p.set.cfg, f)
+	id, err := p.identifyLocked(i, known)
 	if err != nil {
 		return err
 	}
+	t := p.targets[id.key]
+	if t != nil && !t.gone {
+		return nil // rules made the same of another one
+	}
 	if t == nil {
 		t = &target{}
-		p.targets[key] = t
+		p.targets[id.key] = t
 	}
 	t.id, t.gone, t.ended, t.goneAt = id, false, 0, time.Time{}
-	p.order = append(p.order, key)
+	p.order = append(p.order, id.key)
 	return nil
+}
+
+// identifyLocked returns what the i-th found target is. With FinalKeys that
+// must be known before its key is; so what it was before is used again, for
+// lists in which little has changed, and noted in known. It needs mu.
+func (p *Pool) identifyLocked(i int, known map[uint64]*identity) (*identity, error) {
+	f, foreign := p.found[i], owner.Key(0)
+	if i < len(p.foreign) {
+		foreign = p.foreign[i]
+	}
+	if !p.set.cfg.FinalKeys {
+		return identify(p.set, f, foreign)
+	}
+	hash := f.Hash()
+	id := p.known[hash]
+	if id == nil || id.by != p.set || id.foreign != foreign || !labels.Equal(id.found, f) {
+		var err error
+		if id, err = identify(p.set, f, foreign); err != nil {
+			return nil, err
+		}
+	}
+	known[hash] = id
+	return id, nil
+}
+
+// keyOfLocked returns a function that returns the keys of what was found. It
+// needs mu; the function does not.
+func (p *Pool) keyOfLocked() func(telemetry.Target) owner.Key {
+	if !p.set.cfg.FinalKeys {
+		return owner.TargetKey
+	}
+	known := p.known // not changed any more
+	return func(f telemetry.Target) owner.Key {
+		if id := known[f.Hash()]; id != nil && labels.Equal(id.found, f) {
+			return id.key
+		}
+		return 0 // refused
+	}
 }
 
 // removeLocked removes targets that are gone and have no series to mark, here
@@ -230,7 +285,7 @@ func forget(targets []*target) {
 // limitLocked sets tooMany. It needs mu.
 func (p *Pool) limitLocked() {
 	limit := p.set.cfg.Limits.Targets
-	p.set.metrics.targetLimit.WithLabelValues(p.set.cfg.JobName).Set(float64(limit))
+	p.set.metrics.targetLimit.WithLabelValues(p.set.jobLabel).Set(float64(limit))
 	p.tooMany = nil
 	if n := len(p.order); limit > 0 && n > int(limit) {
 		p.tooMany = fmt.Errorf("target_limit exceeded (number of targets: %d, limit: %d)", n, limit)
@@ -242,7 +297,7 @@ func (p *Pool) limitLocked() {
 func (p *Pool) scheduleLocked() {
 	entries := make([]schedule.Entry, 0, len(p.targets))
 	for key, t := range p.targets {
-		entries = append(entries, schedule.Entry{Key: key, Interval: t.id.interval})
+		entries = append(entries, schedule.Entry{Key: key, Foreign: t.id.foreign, Interval: t.id.interval})
 	}
 	p.clock.Set(entries)
 }
@@ -258,7 +313,10 @@ func (p *Pool) Run(ctx context.Context) error {
 	p.leave()
 	p.mu.Lock()
 	all, set := slices.Collect(maps.Values(p.targets)), p.set
+	set.metrics.poolTargets.WithLabelValues(set.jobLabel).Sub(float64(p.counted))
+	p.counted = 0
 	p.mu.Unlock()
+	p.commons.remove(p)
 	forget(all)
 	set.client.CloseIdleConnections()
 	set.failures.close()

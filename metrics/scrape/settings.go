@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ type settings struct {
 	acceptEncoding []string
 	log            *slog.Logger
 	metrics        *metrics
+	jobLabel       string // of metrics
 	buffers        *buffers
 	large          chan struct{} // full: no place for another large body
 	failures       *failureLog   // nil: none
@@ -52,14 +54,19 @@ func newSettings(cfg Config, before *settings) (*settings, error) {
 	return s, nil
 }
 
+// join makes s use what pools share.
+func (s *settings) join(c *Commons) {
+	s.cfg.Commons, s.metrics, s.buffers, s.large = c, c.metrics, &c.buffers, c.large
+	s.jobLabel = cmp.Or(c.name, s.cfg.JobName)
+}
+
 // inherit takes over what outlives a change of the configuration.
 func (s *settings) inherit(before *settings) {
 	if before == nil {
-		s.buffers, s.large = new(buffers), make(chan struct{}, largePlaces)
 		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
 		return
 	}
-	s.metrics, s.buffers, s.large = before.metrics, before.buffers, before.large
+	s.join(before.cfg.Commons)
 	s.failures = before.failures
 	if s.cfg.FailureLog != before.cfg.FailureLog {
 		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
@@ -124,7 +131,7 @@ func sameSeries(a, b Config) bool {
 		c.Interval, c.Timeout, c.HTTP = time.Second, time.Second, config.HTTPClientConfig{}
 		c.Limits = Limits{BucketFactor: c.Limits.BucketFactor}
 		c.Compression, c.Protocols, c.FailureLog = false, nil, ""
-		c.View, c.Lease, c.Log, c.Registry, c.Dial = nil, nil, nil, nil, nil
+		c.View, c.Lease, c.Log, c.Registry, c.Dial, c.Commons = nil, nil, nil, nil, nil, nil
 		c.Tell, c.Reaches, c.Live, c.Flow = nil, nil, nil, nil
 	}
 	return reflect.DeepEqual(a, b)

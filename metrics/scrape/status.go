@@ -85,7 +85,7 @@ func (p *Pool) Targets() []status.Target {
 // status returns what there is to tell of a target that was never scraped.
 func (id *identity) status() status.Target {
 	return status.Target{
-		Key: id.key, Job: id.labels.Get(model.JobLabel), URL: id.shownURL, Labels: id.shown, Interval: id.interval,
+		Key: id.key, Foreign: id.foreign, Job: id.labels.Get(model.JobLabel), URL: id.shownURL, Labels: id.shown, Interval: id.interval,
 	}
 }
 
@@ -108,10 +108,10 @@ func (p *Pool) Scrapes(key owner.Key) []status.Scrape {
 // all targets.
 func (p *Pool) Discovered(key owner.Key) (telemetry.Labels, bool) {
 	p.mu.Lock()
-	found := p.found
+	found, keyOf := p.found, p.keyOfLocked()
 	p.mu.Unlock()
 	for _, f := range found {
-		if owner.TargetKey(f) == key {
+		if keyOf(f) == key {
 			return status.HideLabels(f), true
 		}
 	}

@@ -30,6 +30,7 @@ const (
 type Target struct {
 	Component string           `json:"component"` // ID, e.g. prometheus.scrape.default
 	Key       owner.Key        `json:"key,string"`
+	Foreign   owner.Key        `json:"foreign,string,omitempty"` // by which nodes of other software know it; zero: by Key
 	Job       string           `json:"job"`
 	URL       string           `json:"url"`
 	Labels    telemetry.Labels `json:"labels"` // that its series get
@@ -38,6 +39,11 @@ type Target struct {
 
 	Health string `json:"health"`
 	Scrape
+}
+
+// Owner returns who serves the slot of t at a time, by view.
+func (t *Target) Owner(view owner.View, slot time.Time) (owner.Member, bool) {
+	return view.Owner(view.RingKey(t.Key, t.Foreign, slot), slot)
 }
 
 // A Census is which targets a component has, in short: those of two nodes are

@@ -1,0 +1,90 @@
+package scrape
+
+import (
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A Commons is what the pools of one component share: one set of metrics, the
+// walks, as many as there are processors, room for large bodies, and the notes
+// to other nodes. Any number of goroutines may use it.
+type Commons struct {
+	name    string // label scrape_job of metrics; empty: each pool has its own
+	metrics *metrics
+	walks   chan *walk
+	buffers buffers
+	large   chan struct{} // full: no place for another large body
+	outbox  outbox
+
+	mu    sync.Mutex
+	pools map[*Pool]struct{} // that have not ended
+}
+
+// NewCommons returns the Commons of pools that are still to be made, whose
+// metrics are registered with r, if that is not nil. With a name they are
+// counted together, under that name; so metrics do not grow with the pools.
+func NewCommons(r prometheus.Registerer, name string) (*Commons, error) {
+	c := &Commons{
+		name: name, large: make(chan struct{}, largePlaces), pools: map[*Pool]struct{}{},
+		walks: make(chan *walk, runtime.GOMAXPROCS(0)),
+	}
+	seed := maphash.MakeSeed()
+	for range cap(c.walks) {
+		c.walks <- newWalk(seed)
+	}
+	var err error
+	if c.metrics, err = newMetrics(r, c.sum((*Pool).owned), c.sum((*Pool).shared)); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Commons) add(p *Pool) {
+	c.metrics.pools.Inc()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pools[p] = struct{}{}
+}
+
+func (c *Commons) remove(p *Pool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.pools, p)
+}
+
+// list returns the pools that have not ended.
+func (c *Commons) list() []*Pool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.pools))
+}
+
+// sum returns a function that adds up a number of each pool.
+func (c *Commons) sum(of func(*Pool) float64) func() float64 {
+	return func() (n float64) {
+		for _, p := range c.list() {
+			n += of(p)
+		}
+		return n
+	}
+}
+
+// Told takes a note from another node about targets of any of the pools: see
+// Pool.Told.
+func (c *Commons) Told(log *slog.Logger, from string, note []byte) {
+	words, err := decodeNote(note)
+	if err != nil {
+		log.Warn("note of a peer not understood", "peer", from, "err", err)
+		return
+	}
+	for _, p := range c.list() {
+		p.heed(from, words)
+	}
+}
