@@ -29,7 +29,7 @@ func (s *settings) observe(t *target, j *job, start time.Time, r result) {
 	t.pastMu.Lock()
 	last := t.began
 	t.began = start
-	t.past.add(made)
+	t.past.Add(made)
 	t.pastMu.Unlock()
 	if !last.IsZero() {
 		seconds, label := start.Sub(last).Seconds(), j.id.interval.String()
@@ -68,7 +68,7 @@ func (p *Pool) Targets() []status.Target {
 	p.mu.Unlock()
 	for i, t := range list {
 		t.pastMu.Lock()
-		out[i].Scrape = t.past.last()
+		out[i].Scrape = t.past.Last()
 		t.pastMu.Unlock()
 		switch {
 		case out[i].At.IsZero():
@@ -100,7 +100,7 @@ func (p *Pool) Scrapes(key owner.Key) []status.Scrape {
 	}
 	t.pastMu.Lock()
 	defer t.pastMu.Unlock()
-	return t.past.list()
+	return t.past.List()
 }
 
 // Discovered returns the labels that a target came with in SetTargets, without

@@ -215,7 +215,7 @@ type target struct {
 
 	pastMu sync.Mutex // guards the fields below
 	began  time.Time  // when the last scrape did; zero: never
-	past   past
+	past   status.Past
 }
 
 // forget gives up what is remembered, without marking anything as ended. It
