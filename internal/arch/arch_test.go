@@ -40,6 +40,7 @@ var mayImport = []struct {
 	{"metrics/relabel", []string{"telemetry", "telemetry/live"}},
 	{"metrics/remote", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "queue", "vfs", "metrics/remote/wire"}},
 	{"metrics/remote/wire", []string{"telemetry", "queue"}},
+	{"profiles/scrape/wire", nil},
 	{"metrics/receive", []string{"telemetry", "telemetry/live"}},
 	{"metrics/", []string{"telemetry"}},
 	{"profiles", []string{"telemetry"}},
@@ -51,6 +52,7 @@ var mayImport = []struct {
 	{"pipeline/component", []string{"cell", "fleet/owner", "fleet/schedule", "telemetry", "telemetry/status", "telemetry/live"}},
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live", "pipeline/"}},
 	{"components/args", []string{"telemetry", "telemetry/status"}},
+	{"components/listen", []string{"cell", "pipeline/component"}},
 	{"components/", []string{"cell", "vfs", "telemetry", "telemetry/status", "telemetry/live", "pipeline/component", "components/args", "components/listen", "components/pyroscope", "metrics/", "profiles/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "kube/", "remotehttp/"}},
 	{"web/", []string{"cell", "fleet/", "pipeline/", "telemetry", "telemetry/status", "telemetry/live", "web/"}},
 	{"internal/", []string{""}},
@@ -62,9 +64,10 @@ var mayImport = []struct {
 
 // pure packages decide and never act: they may not reach for these.
 var pure = map[string][]string{
-	"fleet/owner":        {"net", "net/http", "os", "log/slog", "context", "sync"},
-	"fleet/simulate":     {"net", "net/http", "os", "log/slog", "context", "sync"},
-	"metrics/exposition": {"net", "net/http", "os", "log/slog", "context"},
+	"fleet/owner":          {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"fleet/simulate":       {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"metrics/exposition":   {"net", "net/http", "os", "log/slog", "context"},
+	"profiles/scrape/wire": {"net", "net/http", "os", "log/slog", "context", "sync"},
 }
 
 // testsOnly packages are imported by tests, by the demo and by the bench.
