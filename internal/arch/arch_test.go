@@ -37,6 +37,7 @@ var mayImport = []struct {
 	{"fleet/", []string{"cell", "telemetry", "telemetry/status", "fleet/"}},
 	{"metrics/exposition", nil},
 	{"metrics/scrape", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/exposition", "fleet/owner", "fleet/schedule"}},
+	{"metrics/scrape/jobs", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape", "metrics/relabel", "fleet/owner", "fleet/schedule"}},
 	{"metrics/relabel", []string{"telemetry", "telemetry/live"}},
 	{"metrics/remote", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "queue", "vfs", "metrics/remote/wire"}},
 	{"metrics/remote/wire", []string{"telemetry", "queue"}},

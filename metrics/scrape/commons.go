@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/divvy-collector/divvy/telemetry"
 )
 
 // A Commons is what the pools of one component share: one set of metrics, the
@@ -87,4 +89,18 @@ func (c *Commons) Told(log *slog.Logger, from string, note []byte) {
 	for _, p := range c.list() {
 		p.heed(from, words)
 	}
+}
+
+// twins returns the targets of other pools than p that have the labels of t,
+// lset, and are not gone.
+func (c *Commons) twins(p *Pool, t *target, lset telemetry.Labels) (list []*target) {
+	for _, other := range c.list() {
+		if other == p {
+			continue
+		}
+		other.mu.Lock()
+		list = append(list, other.twinsLocked(t, lset)...)
+		other.mu.Unlock()
+	}
+	return list
 }

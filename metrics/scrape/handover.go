@@ -91,7 +91,7 @@ func (p *Pool) heedLocked(t *target, w word) bool {
 	case w.fate == failed:
 		p.turnLocked(t, func() { p.end(e) })
 	case w.fate == vanished:
-		e.reports, e.twins = true, p.twinsLocked(t)
+		e.reports, e.twins = true, p.twinsLocked(t, t.id.labels)
 		p.turnLocked(t, func() { p.end(e) })
 	case t.gone:
 		p.turnLocked(t, t.forget)
@@ -142,7 +142,7 @@ func (p *Pool) endLocked(t *target, slot time.Time) bool {
 		return false
 	}
 	delete(p.targets, t.id.key)
-	e := ending{set: p.set, t: t, id: t.id, at: t.staleT.UnixMilli(), reports: true, twins: p.twinsLocked(t)}
+	e := ending{set: p.set, t: t, id: t.id, at: t.staleT.UnixMilli(), reports: true, twins: p.twinsLocked(t, t.id.labels)}
 	p.turnLocked(t, func() { p.end(e) })
 	return true
 }
@@ -194,9 +194,9 @@ func (p *Pool) settle(j *job, r result) {
 	}
 }
 
-// twinsLocked returns the targets that have the same labels as t and are not
+// twinsLocked returns the targets that have the labels of t, lset, and are not
 // gone. It needs mu.
-func (p *Pool) twinsLocked(t *target) []*target {
+func (p *Pool) twinsLocked(t *target, lset telemetry.Labels) []*target {
 	if p.byLabels == nil {
 		p.byLabels = make(map[uint64][]*target, len(p.order))
 		for _, key := range p.order {
@@ -206,8 +206,8 @@ func (p *Pool) twinsLocked(t *target) []*target {
 		}
 	}
 	var twins []*target
-	for _, other := range p.byLabels[t.id.labels.Hash()] {
-		if other != t && labels.Equal(other.id.labels, t.id.labels) {
+	for _, other := range p.byLabels[lset.Hash()] {
+		if other != t && labels.Equal(other.id.labels, lset) {
 			twins = append(twins, other)
 		}
 	}
@@ -225,9 +225,13 @@ type ending struct {
 }
 
 // end marks the series of a target, but for those that one of its twins,
-// targets with the same labels, goes on with. Then it gives them up.
+// targets with the same labels in this pool or in another of the component, goes
+// on with. Then it gives them up.
 func (p *Pool) end(e ending) {
 	t := e.t
+	if e.reports {
+		e.twins = append(e.twins, p.commons.twins(p, t, e.id.labels)...)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.memory.sink == nil {

@@ -240,6 +240,14 @@ func (p *Pool) identifyLocked(i int, known map[uint64]*identity) (*identity, err
 	return id, nil
 }
 
+// Idle reports whether there is no target, and none that is gone and still has
+// series to mark.
+func (p *Pool) Idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.targets) == 0
+}
+
 // keyOfLocked returns a function that returns the keys of what was found. It
 // needs mu; the function does not.
 func (p *Pool) keyOfLocked() func(telemetry.Target) owner.Key {
