@@ -58,6 +58,9 @@ func pathOf(section, block, name string) string {
 // own are arguments that only divvy has.
 var own = map[string]bool{
 	"prometheus.remote_write argument wal . max_bytes": true, // the disk cap of the log
+	"pyroscope.echo export . receiver":                 true, // the whole kind
+	"pyroscope.write argument . wal":                   true,
+	"pyroscope.write argument wal . max_bytes":         true, // the disk cap of the log
 }
 
 // Every documented argument, block and export is there, and nothing else.

@@ -15,6 +15,7 @@
 package components
 
 import (
+	"github.com/divvy-collector/divvy/components/pyroscope"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/telemetry/live"
 )
@@ -35,6 +36,10 @@ func All() []component.Kind {
 		component.Of[relabelArguments, relabelExports]("prometheus.relabel", newPrometheusRelabel).Shows(live.Metrics),
 		component.Of[remoteWriteArguments, remoteWriteExports]("prometheus.remote_write", newRemoteWrite).Shows(live.Metrics),
 		component.Of[scrapeArgs, component.None]("prometheus.scrape", newScrape).Shows(live.Metrics),
+		pyroscope.Echo(),
+		pyroscope.ReceiveHTTP(),
+		pyroscope.Relabel(),
+		pyroscope.Write(),
 		component.Of[remoteHTTPArguments, contentExport]("remote.http", newRemoteHTTP),
 		component.Of[remoteKubernetesArguments, kubernetesExport]("remote.kubernetes.configmap", newRemoteKubernetes(kubernetesConfigMap())),
 		component.Of[remoteKubernetesArguments, kubernetesExport]("remote.kubernetes.secret", newRemoteKubernetes(kubernetesSecret())),

@@ -34,6 +34,10 @@ const (
 	LabelSession = "__session_id__" // which process's series it is
 )
 
+// ErrLabels says that a profile has labels that no server would take. It would
+// be refused again.
+var ErrLabels = errors.New("labels that no server would take")
+
 // A Profile is what one series says at one time.
 type Profile struct {
 	// Labels name the series. None of them is empty.

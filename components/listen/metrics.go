@@ -17,6 +17,7 @@ type Metrics struct {
 	received *prometheus.HistogramVec
 	sent     *prometheus.HistogramVec
 	open     prometheus.Gauge
+	limit    prometheus.Gauge
 }
 
 // bodyBuckets are bounds for sizes of bodies, in bytes.
@@ -47,8 +48,13 @@ func NewMetrics(reg prometheus.Registerer, prefix string, routes map[string]stri
 			Help:        "Current number of accepted TCP connections.",
 			ConstLabels: prometheus.Labels{"protocol": "http"},
 		}),
+		limit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name:        prefix + "_tcp_connections_limit",
+			Help:        "The maximum number of TCP connections that can be accepted (0 means no limit).",
+			ConstLabels: prometheus.Labels{"protocol": "http"},
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.duration, m.received, m.sent, m.open} {
+	for _, c := range []prometheus.Collector{m.duration, m.received, m.sent, m.open, m.limit} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

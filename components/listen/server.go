@@ -109,6 +109,7 @@ func (v *Server) serve(ctx context.Context, s Settings, changed <-chan struct{})
 	}
 	v.setState(component.Healthy, "listening on "+listener.Addr().String())
 	// Beyond the limit connections wait in the kernel, they are not refused.
+	v.metrics.limit.Set(float64(s.HTTP.ConnLimit))
 	if s.HTTP.ConnLimit > 0 {
 		listener = netutil.LimitListener(listener, s.HTTP.ConnLimit)
 	}

@@ -43,7 +43,7 @@ const (
 func encode(p profiles.Profile, external map[string]string) (queue.Record, error) {
 	lset := finish(p.Labels, external)
 	if err := check(lset); err != nil {
-		return queue.Record{}, fmt.Errorf("encode profile %s: %w", lset, err)
+		return queue.Record{}, fmt.Errorf("encode profile %s: %w: %w", lset, profiles.ErrLabels, err)
 	}
 	at := p.At
 	if at.IsZero() {
