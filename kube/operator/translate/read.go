@@ -64,9 +64,22 @@ func (r reader) finish(c *config.ScrapeConfig) {
 	if c.NativeHistogramMinBucketFactor == 0 {
 		c.NativeHistogramMinBucketFactor = r.conf.BucketFactor
 	}
-	c.RelabelConfigs = slices.Concat(c.RelabelConfigs, r.conf.Rules)
+	c.RelabelConfigs = slices.Concat(withoutShards(c.RelabelConfigs), r.conf.Rules)
 	c.RelabelConfigs = r.rules.share(c.RelabelConfigs)
 	c.MetricRelabelConfigs = r.rules.share(c.MetricRelabelConfigs)
+}
+
+// shardRule is the last of the three rules by which the operator has one server
+// of several keep its share of the targets: the one that its environment names.
+const shardRule = "$(SHARD);|.+;.+"
+
+// withoutShards drops these rules: targets are shared out by their final labels.
+func withoutShards(list []*relabel.Config) []*relabel.Config {
+	i := slices.IndexFunc(list, func(c *relabel.Config) bool { return c.Regex.String() == shardRule })
+	if i < 2 {
+		return list
+	}
+	return slices.Delete(slices.Clone(list), i-2, i+1)
 }
 
 // A scrape is a scrape configuration that says which discovery it lacks.

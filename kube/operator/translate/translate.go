@@ -169,4 +169,3 @@ func (t *Translator) server(namespace string) *monitoringv1.Prometheus {
 	p.Spec.ArbitraryFSAccessThroughSMs.Deny = !t.conf.FileAccess
 	return p
 }
-
