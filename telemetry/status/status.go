@@ -94,6 +94,7 @@ type Endpoint struct {
 	Err     string        `json:"error,omitempty"`
 
 	FailingSince time.Time `json:"failingSince,omitzero"` // since when nothing was taken; zero: the last request was
+	Refused      bool      `json:"refused,omitempty"`     // the receiver answers, and refuses for good what it is sent: see Dropped
 
 	// Totals since the start of the process.
 	Sent      int64            `json:"sent"`      // samples
