@@ -54,7 +54,7 @@ var mayImport = []struct {
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live", "pipeline/"}},
 	{"components/args", []string{"telemetry", "telemetry/status"}},
 	{"components/listen", []string{"cell", "pipeline/component"}},
-	{"components/", []string{"cell", "vfs", "telemetry", "telemetry/status", "telemetry/live", "pipeline/component", "components/args", "components/listen", "components/pyroscope", "metrics/", "profiles/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "kube/", "remotehttp/"}},
+	{"components/", []string{"cell", "vfs", "telemetry", "telemetry/status", "telemetry/live", "pipeline/component", "components/args", "components/kubernetes", "components/listen", "components/pyroscope", "metrics/", "profiles/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "kube/", "remotehttp/"}},
 	{"web/", []string{"cell", "fleet/", "pipeline/", "telemetry", "telemetry/status", "telemetry/live", "web/"}},
 	{"internal/", []string{""}},
 	{"cmd/", []string{""}},
@@ -72,7 +72,7 @@ var pure = map[string][]string{
 }
 
 // testsOnly packages are imported by tests, by the demo and by the bench.
-var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet", "internal/kubetest"}
+var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet", "internal/kubetest", "internal/profileserver"}
 
 func TestImportsPointDown(t *testing.T) {
 	for _, f := range sources(t) {
