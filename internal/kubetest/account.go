@@ -22,6 +22,7 @@ func (s *Server) ConfigOf(token string) *rest.Config {
 		BearerToken:     token,
 		TLSClientConfig: rest.TLSClientConfig{CAFile: s.authority()},
 		QPS:             -1,
+		WarningHandler:  rest.NoWarnings{},
 	}
 }
 
