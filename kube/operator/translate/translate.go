@@ -118,7 +118,7 @@ type order struct {
 
 // check applies the operator's checks, which also load what obj refers to.
 func (t *Translator) check(obj runtime.Object, s *store) (order, error) {
-	o := order{server: t.server(namespaceOf(obj))}
+	o := order{server: t.server(obj)}
 	// The recorder has room for the one event of the one object.
 	events := operator.NewFakeRecorder(1, o.server)
 	sel, err := prometheus.NewResourceSelector(slog.New(slog.DiscardHandler), o.server, s.builder, nil, t.metrics, events)
@@ -155,17 +155,21 @@ func (t *Translator) check(obj runtime.Object, s *store) (order, error) {
 }
 
 // server returns the Prometheus server that the generator is told to write for:
-// one in the namespace of the object.
-func (t *Translator) server(namespace string) *monitoringv1.Prometheus {
+// one in the namespace of the object, where the scrape class that the object
+// names is there and says nothing.
+func (t *Translator) server(obj runtime.Object) *monitoringv1.Prometheus {
 	role := monitoringv1.EndpointsRole
 	if t.conf.Role == "endpointslice" {
 		role = monitoringv1.EndpointSliceRole
 	}
 	p := &monitoringv1.Prometheus{}
-	p.Namespace, p.Name = namespace, "divvy"
+	p.Namespace, p.Name = namespaceOf(obj), "divvy"
 	p.Spec.ServiceDiscoveryRole = &role
 	p.Spec.ScrapeInterval = duration(t.conf.Interval)
 	p.Spec.ScrapeTimeout = duration(t.conf.Timeout)
 	p.Spec.ArbitraryFSAccessThroughSMs.Deny = !t.conf.FileAccess
+	if name := classOf(obj); name != "" {
+		p.Spec.ScrapeClasses = []monitoringv1.ScrapeClass{{Name: name}}
+	}
 	return p
 }

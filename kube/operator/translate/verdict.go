@@ -3,6 +3,7 @@ package translate
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -13,6 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// forbidden is how the operator's checks say who does not allow files: there is
+// no Prometheus whose users could look it up.
+const forbidden = "which Prometheus specification prohibits"
+
 // verdict returns why the one object of a selection was refused; nil if it was
 // not. The reason is kept where the operator writes it into the object's status.
 func verdict[T operator.ConfigurationResource](found operator.TypedResourcesSelection[T], err error) error {
@@ -22,7 +27,7 @@ func verdict[T operator.ConfigurationResource](found operator.TypedResourcesSele
 	for _, r := range found {
 		for _, c := range r.Conditions() {
 			if c.Status != monitoringv1.ConditionTrue {
-				return errors.New(c.Message)
+				return errors.New(strings.ReplaceAll(c.Message, forbidden, "which objects may not do"))
 			}
 		}
 	}
@@ -45,6 +50,25 @@ func namespaceOf(obj runtime.Object) string {
 		panic(fmt.Sprintf("BUG: %T is not an object of an API: %v", obj, err))
 	}
 	return m.GetNamespace()
+}
+
+// classOf returns the scrape class that an object names; empty: none.
+func classOf(obj runtime.Object) string {
+	var name *string
+	switch v := obj.(type) {
+	case *monitoringv1.PodMonitor:
+		name = v.Spec.ScrapeClassName
+	case *monitoringv1.ServiceMonitor:
+		name = v.Spec.ScrapeClassName
+	case *monitoringv1.Probe:
+		name = v.Spec.ScrapeClassName
+	case *monitoringv1alpha1.ScrapeConfig:
+		name = v.Spec.ScrapeClassName
+	}
+	if name == nil {
+		return ""
+	}
+	return *name
 }
 
 // duration returns d as the operator writes it.
