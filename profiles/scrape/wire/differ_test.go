@@ -92,9 +92,8 @@ func dumbDelta(before, after *profile.Profile, counters int) map[string][]int64 
 
 // A process is something that allocates.
 type process struct {
-	r      *rand.Rand
-	p      *profile.Profile
-	opened int
+	r *rand.Rand
+	p *profile.Profile
 }
 
 func newProcess(seed uint64) *process {
