@@ -55,9 +55,9 @@ func (x *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/debug/pprof/allocs", "/debug/pprof/delta_heap":
-		_ = x.memory().Write(w)
+		_ = x.memory().WriteUncompressed(w)
 	case "/debug/pprof/goroutine":
-		_ = point(time.Now(), "goroutine", 7).Write(w)
+		_ = point(time.Now(), "goroutine", 7).WriteUncompressed(w)
 	case "/debug/pprof/profile":
 		x.profileCPU(w, r)
 	default:
@@ -89,7 +89,7 @@ func (x *process) profileCPU(w http.ResponseWriter, r *http.Request) {
 	}
 	p := point(time.Now(), "cpu", took.Milliseconds())
 	p.DurationNanos = took.Nanoseconds()
-	_ = p.Write(w)
+	_ = p.WriteUncompressed(w)
 }
 
 // point is a profile with one value.
