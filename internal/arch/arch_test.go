@@ -72,7 +72,7 @@ var pure = map[string][]string{
 }
 
 // testsOnly packages are imported by tests, by the demo and by the bench.
-var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet", "internal/kubetest", "internal/profileserver"}
+var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet", "internal/kubetest", "internal/kubefake", "internal/profileserver"}
 
 func TestImportsPointDown(t *testing.T) {
 	for _, f := range sources(t) {

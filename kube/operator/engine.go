@@ -24,6 +24,7 @@ type Engine struct {
 	conf      *cell.Cell[Config]
 	discovery *sources.Metrics
 	metrics   *metrics
+	pace      pace
 	published map[string]*Job // the last list, by name; Run's own
 
 	mu     sync.Mutex // guards the fields below
@@ -38,7 +39,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{conf: cell.New(cfg), published: map[string]*Job{}}
+	e := &Engine{conf: cell.New(cfg), pace: defaultPace(), published: map[string]*Job{}}
 	if e.discovery, err = sources.NewMetrics(cfg.Registry); err != nil {
 		return nil, err
 	}

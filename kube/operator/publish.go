@@ -47,7 +47,7 @@ func (s *session) seenAll() bool {
 		return false
 	}
 	for _, o := range s.objects {
-		if s.pending(o) {
+		if o.pending {
 			return false
 		}
 	}
@@ -130,10 +130,10 @@ func (s *session) count() {
 	n := map[string]int{stateValid: 0, stateInvalid: 0, statePending: 0}
 	for _, o := range s.objects {
 		switch {
+		case o.pending:
+			n[statePending]++
 		case o.err == nil:
 			n[stateValid]++
-		case s.pending(o):
-			n[statePending]++
 		default:
 			n[stateInvalid]++
 		}

@@ -19,17 +19,18 @@ import (
 	"github.com/divvy-collector/divvy/kube/watch"
 )
 
-const (
-	// settle is how long changes are gathered before the jobs are brought up
-	// to date.
-	settle = 250 * time.Millisecond
+// A pace says how often jobs are brought up to date.
+type pace struct {
+	settle time.Duration // how long changes are gathered before
+	pause  time.Duration // least time between two times
+	look   time.Duration // how often it is asked whether everything was seen
+}
 
-	// pause is the least time between two times that they are.
-	pause = time.Second
-
-	// look is how often it is asked whether everything was seen.
-	look = 250 * time.Millisecond
-)
+// defaultPace is gentle to those who take the lists, and fast enough for a pod
+// to be scraped in its first interval.
+func defaultPace() pace {
+	return pace{settle: 250 * time.Millisecond, pause: time.Second, look: 250 * time.Millisecond}
+}
 
 // An objectKey names an object.
 type objectKey struct{ namespace, name string }
@@ -57,10 +58,11 @@ type session struct {
 
 // An object is a custom resource with what it was translated to.
 type object struct {
-	refs  []translate.Ref
-	tasks []*task
-	err   error // why it has no tasks; nil: it has
-	at    time.Time
+	refs    []translate.Ref
+	pending bool // something that it refers to was not read yet
+	tasks   []*task
+	err     error // why it has no tasks; nil: it has
+	at      time.Time
 }
 
 // openSession returns a session that has asked nothing yet.
@@ -108,9 +110,10 @@ func (s *session) run(ctx context.Context, replaced <-chan struct{}) {
 	defer cancel()
 	wg.Go(func() { s.book.Run(ctx) })
 	s.follow()
-	due := time.NewTimer(settle)
+	pace := s.engine.pace
+	due := time.NewTimer(pace.settle)
 	defer due.Stop()
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(pace.look)
 	defer tick.Stop()
 	armed, done := true, time.Time{}
 	for {
@@ -121,7 +124,7 @@ func (s *session) run(ctx context.Context, replaced <-chan struct{}) {
 			return
 		case <-s.wake:
 			if !armed {
-				due.Reset(max(settle, pause-time.Since(done)))
+				due.Reset(max(pace.settle, pace.pause-time.Since(done)))
 				armed = true
 			}
 		case <-due.C:
@@ -234,10 +237,9 @@ func (s *session) renew(k objectKey) {
 	o := &object{at: time.Now(), err: c.Err}
 	var scrapes []*config.ScrapeConfig
 	if c.Err == nil {
-		res, err := s.translator.Translate(c.Object, s.book.Lookup)
-		o.refs, o.err, scrapes = res.Refs, err, res.Scrapes
+		scrapes = s.translate(c, o)
 	}
-	if s.pending(o) && len(before.tasks) > 0 {
+	if o.pending && len(before.tasks) > 0 {
 		// What it refers to was not read yet: it stays as it is.
 		o.tasks = before.tasks
 	} else {
@@ -248,12 +250,16 @@ func (s *session) renew(k objectKey) {
 	s.record(k, o)
 }
 
-// pending reports whether an object waits for what it refers to.
-func (s *session) pending(o *object) bool {
-	return slices.ContainsFunc(o.refs, func(r translate.Ref) bool {
-		_, err := s.book.Lookup(r)
-		return errors.Is(err, refs.ErrPending)
+// translate returns the scrape configurations of a custom resource, and notes in
+// o what it refers to and what is wrong.
+func (s *session) translate(c *watch.Custom, o *object) []*config.ScrapeConfig {
+	res, err := s.translator.Translate(c.Object, func(r translate.Ref) (translate.Content, error) {
+		content, err := s.book.Lookup(r)
+		o.pending = o.pending || errors.Is(err, refs.ErrPending)
+		return content, err
 	})
+	o.refs, o.err = res.Refs, err
+	return res.Scrapes
 }
 
 // plan returns the tasks of scrape configurations; those that before has are

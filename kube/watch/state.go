@@ -20,8 +20,9 @@ type Watch struct {
 	stop     context.CancelFunc
 	log      *slog.Logger
 
-	mu  sync.Mutex // guards the fields below
-	err error      // why the last question was not answered; nil: it was
+	mu       sync.Mutex // guards the fields below
+	listErr  error      // why the last list was not had; nil: it was
+	watchErr error      // likewise the last stream of changes
 }
 
 // Err returns why the copies may be out of date, with the verb, the resource and
@@ -29,7 +30,15 @@ type Watch struct {
 func (w *Watch) Err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.err
+	return w.errLocked()
+}
+
+// errLocked returns what Err does; mu is held.
+func (w *Watch) errLocked() error {
+	if w.listErr != nil {
+		return w.listErr
+	}
+	return w.watchErr
 }
 
 // Denied reports whether the API server has refused for good: the account is
@@ -42,17 +51,25 @@ func (w *Watch) Denied() bool {
 // Seen reports whether the copies were complete once.
 func (w *Watch) Seen() bool { return w.informer.HasSynced() }
 
-// answer notes what became of a question.
+// answer notes what became of a question. A stream that begins needs no list.
 func (w *Watch) answer(verb string, err error) {
 	err = kube.Question{Verb: verb, Resource: w.Key.Resource, Namespace: w.Key.Namespace}.Wrap(err)
 	w.mu.Lock()
-	before := w.err
-	w.err = err
+	before := w.errLocked()
+	switch {
+	case verb == "list":
+		w.listErr = err
+	case err == nil:
+		w.listErr, w.watchErr = nil, nil
+	default:
+		w.watchErr = err
+	}
+	after := w.errLocked()
 	w.mu.Unlock()
 	switch {
-	case err == nil && before != nil:
+	case after == nil && before != nil:
 		w.log.Info("Kubernetes answers again", "resource", w.Key.Resource, "namespace", w.Key.Namespace)
-	case err != nil && (before == nil || before.Error() != err.Error()):
-		w.log.Warn("Kubernetes does not answer; trying on", "err", err)
+	case after != nil && before == nil:
+		w.log.Warn("Kubernetes does not answer; trying on", "err", after)
 	}
 }

@@ -32,7 +32,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	}
 	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "prometheus_sd_kubernetes_events_total",
-		Help: "Changes of objects that targets are made of.",
+		Help: "The number of Kubernetes events handled.", // as the library has it, for both are in one registry
 	}, []string{"role", "event"})
 	if err := reg.Register(m.events); err != nil {
 		return nil, fmt.Errorf("register discovery metrics: %w", err)

@@ -222,4 +222,3 @@ func TestRefsAreToldAlsoOfWrongObjects(t *testing.T) {
 		t.Errorf("refs %v; want %v", res.Refs, want)
 	}
 }
-
