@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -149,4 +150,25 @@ relabel_configs:
 	if got := steps(before, append(drop, sc.RelabelConfigs...)); len(got) != 1 || got[0].Kept {
 		t.Errorf("dropped, but: %+v", got)
 	}
+}
+
+func TestSummaryNamesWhatIsWrong(t *testing.T) {
+	f := func(want string, wrong ...bool) {
+		t.Helper()
+		var objects []operator.ObjectStatus
+		for i, is := range wrong {
+			o := operator.ObjectStatus{Namespace: "n", Name: string(rune('a' + i))}
+			if is {
+				o.Err = errors.New("wrong")
+			}
+			objects = append(objects, o)
+		}
+		if got := summary("probes", objects); got != want {
+			t.Errorf("got %q; want %q", got, want)
+		}
+	}
+	f("following 0 probes")
+	f("following 2 probes", false, false)
+	f("following 2 probes, 1 of them wrong: n/b", false, true)
+	f("following 5 probes, 5 of them wrong: n/a, n/b, n/c and 2 more", true, true, true, true, true)
 }

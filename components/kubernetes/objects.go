@@ -32,7 +32,7 @@ type targetDebug struct {
 	Health   string            `alloy:"health,attr"`
 	Labels   map[string]string `alloy:"labels,attr"`
 	LastErr  string            `alloy:"last_error,attr,optional"`
-	Last     time.Time         `alloy:"last_scrape,attr"`
+	Last     time.Time         `alloy:"last_scrape,attr,optional"`
 	Duration time.Duration     `alloy:"last_scrape_duration,attr,optional"`
 }
 

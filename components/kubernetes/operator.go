@@ -75,6 +75,7 @@ type follower struct {
 	mu        sync.Mutex
 	forwardTo []telemetry.Sink
 	clustered bool
+	health    component.Health // that was told last
 }
 
 // newFollower asks nothing yet: Run does.
@@ -181,25 +182,3 @@ func (f *follower) shares() bool {
 
 // Told takes a note about targets that another node took over.
 func (f *follower) Told(from string, note []byte) { f.pools.Told(from, note) }
-
-// Health tells what the API server refuses, and how many objects are wrong.
-func (f *follower) Health() component.Health {
-	if err := f.engine.Health(); err != nil {
-		return component.Health{State: component.Unhealthy, Message: err.Error()}
-	}
-	if !f.engine.Synced() {
-		return component.Health{State: component.Healthy, Message: "reading " + string(f.kind)}
-	}
-	objects := f.objects()
-	wrong := 0
-	for _, o := range objects {
-		if o.Err != nil {
-			wrong++
-		}
-	}
-	message := fmt.Sprintf("following %d %s", len(objects), f.kind)
-	if wrong > 0 {
-		message += fmt.Sprintf(", of which %d cannot be used as they are: see their errors", wrong)
-	}
-	return component.Health{State: component.Healthy, Message: message}
-}

@@ -197,7 +197,7 @@ func TestObjectsAreScrapedAndTold(t *testing.T) {
 func expectTold(t *testing.T, f plain) {
 	t.Helper()
 	h := f.Health()
-	if !f.Primed() || h.State != component.Healthy || !strings.Contains(h.Message, "2 podmonitors, of which 1 cannot be used") {
+	if !f.Primed() || h.State != component.Healthy || !strings.Contains(h.Message, "2 podmonitors, 1 of them wrong: shop/wrong") {
 		t.Errorf("primed %t, health %v", f.Primed(), h)
 	}
 	d := f.DebugInfo().(operatorDebug)
