@@ -36,9 +36,8 @@ const (
 // byte, and uses a millisecond of CPU. So what a profile of it says is the time
 // that it covers, and two that cover the same time say it twice.
 type process struct {
-	born time.Time
-
 	mu       sync.Mutex
+	born     time.Time
 	cpu      bool // a profile of the CPU is being taken
 	override http.Handler
 	asked    []string // requests
@@ -105,10 +104,12 @@ func point(at time.Time, kind string, v int64) *profile.Profile {
 
 // memory is what was allocated since the process began: a byte per millisecond.
 func (x *process) memory() *profile.Profile {
-	now := time.Now()
+	x.mu.Lock()
+	now, born := time.Now(), x.born
+	x.mu.Unlock()
 	p := point(now, "alloc_objects", 0)
 	p.SampleType = append(p.SampleType, &profile.ValueType{Type: "alloc_space", Unit: "bytes"}, &profile.ValueType{Type: "inuse_space", Unit: "bytes"})
-	p.Sample[0].Value = []int64{now.Sub(x.born).Milliseconds(), now.Sub(x.born).Milliseconds(), 99}
+	p.Sample[0].Value = []int64{now.Sub(born).Milliseconds(), now.Sub(born).Milliseconds(), 99}
 	return p
 }
 

@@ -33,7 +33,7 @@
 // when it was counted.
 //
 // Invariant: of one series there is one profile in flight; a slot that finds one
-// is left out and counted.
+// waits for it, and is left out and counted if that takes long.
 // Invariant: what is counted between two profiles is in one delta, or in none
 // where a node died or a note was lost; never in two.
 // Invariant: a profile that is not one, is cut short or inflates without end is

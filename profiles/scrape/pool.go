@@ -228,26 +228,63 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 	}
 	for i, s := range t.sources {
 		given, arrived := s.begin(d.Slot, wait)
-		seconds, fits := s.req.lasts(d.Late, p.set.cfg.Interval)
 		j := &job{
-			set: p.set, sink: p.sink, s: s, req: s.req, turn: tn, at: i,
+			set: p.set, sink: p.sink, t: t, s: s, req: s.req, turn: tn, at: i,
 			key: d.Key, slot: d.Slot, late: d.Late, caughtUp: d.CaughtUp, made: tn.began,
-			seconds: seconds, given: given, arrived: arrived,
+			given: given, arrived: arrived,
 		}
 		switch {
-		case s.busy:
-			p.settleLocked(t, j, result{err: errBusy, lost: true})
-		case !fits:
-			p.settleLocked(t, j, result{err: errShort, lost: true})
+		case !s.busy:
+			p.beginLocked(j)
+		case s.next == nil:
+			s.next = j
 		default:
-			s.busy = true
-			p.wg.Go(func() {
-				r := p.take(j)
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				s.busy = false
-				p.settleLocked(t, j, r)
-			})
+			p.settleLocked(j, result{err: errBusy, lost: true})
 		}
+	}
+}
+
+// beginLocked starts a job, unless it would run into the next slot. It needs mu.
+func (p *Pool) beginLocked(j *job) {
+	var fits bool
+	if j.seconds, fits = j.req.lasts(j.late, j.set.cfg.Interval); !fits {
+		p.settleLocked(j, result{err: errShort, lost: true})
+		return
+	}
+	j.s.busy = true
+	p.wg.Go(func() {
+		r := p.take(j)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		j.s.busy = false
+		p.settleLocked(j, r)
+		p.nextLocked(j.s)
+	})
+}
+
+// nextLocked starts the job that has waited for the one before, if that was not
+// for long: targets take a moment more than their profiles last. It needs mu.
+func (p *Pool) nextLocked(s *source) {
+	j := s.next
+	s.next = nil
+	switch {
+	case j == nil:
+		return
+	case time.Since(j.made) > j.set.cfg.Interval/5 || p.ended():
+		p.settleLocked(j, result{err: errBusy, lost: true})
+	default:
+		j.late += time.Since(j.made)
+		j.made = time.Now()
+		p.beginLocked(j)
+	}
+}
+
+// ended reports whether no slot is served any more.
+func (p *Pool) ended() bool {
+	select {
+	case <-p.stopping:
+		return true
+	default:
+		return false
 	}
 }

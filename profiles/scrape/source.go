@@ -12,6 +12,7 @@ type source struct {
 	// Guarded by the pool's mu:
 	req  *request
 	busy bool // a profile is in flight
+	next *job // waits until it is not; nil: none does
 
 	mu   sync.Mutex // guards the fields below; held while a delta is made, never for I/O
 	base wire.Baseline

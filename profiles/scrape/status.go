@@ -32,14 +32,14 @@ type turn struct {
 }
 
 // settleLocked takes notice of how a job went. It needs mu.
-func (p *Pool) settleLocked(t *target, j *job, r result) {
+func (p *Pool) settleLocked(j *job, r result) {
 	j.count(r)
 	j.s.remember(j, r)
 	j.turn.results[j.at] = r
 	if j.turn.left--; j.turn.left == 0 {
-		t.pastMu.Lock()
-		t.past.Add(j.turn.summary())
-		t.pastMu.Unlock()
+		j.t.pastMu.Lock()
+		j.t.past.Add(j.turn.summary())
+		j.t.pastMu.Unlock()
 	}
 	if feed := j.set.cfg.Live; feed.Watched() {
 		feed.Say(func() string {

@@ -15,7 +15,7 @@ import (
 
 var (
 	errOverdue = errors.New("profile ended too late to count: this process was stopped meanwhile")
-	errBusy    = errors.New("slot was left out: the profile before is not done, which makes it slower than its interval")
+	errBusy    = errors.New("slot was left out: the profile before was not done, so it is slower than its interval")
 	errShort   = errors.New("slot was left out: it began so late that its profile would run into the next one")
 	errSink    = errors.New("profile was lost: the receivers did not take it")
 )
@@ -32,6 +32,7 @@ const (
 type job struct {
 	set  *settings
 	sink profiles.Sink
+	t    *target
 	s    *source
 	req  *request
 	turn *turn
