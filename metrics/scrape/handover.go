@@ -147,6 +147,23 @@ func (p *Pool) endLocked(t *target, slot time.Time) bool {
 	return true
 }
 
+// endGone marks the series of targets that are gone and would have been marked
+// in time, for nobody who comes after knows them. Those that another node has
+// served since are left to it.
+func (p *Pool) endGone() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.targets {
+		if !t.gone || !t.scraped || t.ended == 0 && t.away {
+			continue
+		}
+		if t.ended == 0 {
+			t.ended, t.staleT = 1, time.Now()
+		}
+		p.endLocked(t, t.staleT)
+	}
+}
+
 // disownLocked removes a target that is gone at its first slot with us, and
 // tells the node that scraped it before. It needs mu.
 func (p *Pool) disownLocked(t *target, slot time.Time) {

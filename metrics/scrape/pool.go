@@ -313,11 +313,12 @@ func (p *Pool) scheduleLocked() {
 // Run scrapes until ctx is done. Then it finishes the scrapes in flight, at
 // most a timeout later, tells new owners that they are delivered, or that for
 // holdTime at most, gives all series back to the sink without marking them as
-// ended, and returns nil.
+// ended, but for those of targets that are gone, and returns nil.
 func (p *Pool) Run(ctx context.Context) error {
 	p.clock.Run(ctx)
 	close(p.stopping)
 	p.wg.Wait()
+	p.endGone()
 	p.leave()
 	p.mu.Lock()
 	all, set := slices.Collect(maps.Values(p.targets)), p.set
