@@ -79,6 +79,7 @@ func rolesAreWhatIsNeeded(t *testing.T, api *kubetest.Server) {
 	api.Apply("{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: nobody, name: nobody}}")
 	d := w.newDivvy()
 	d.env = []string{"KUBECONFIG=" + api.Kubeconfig(api.Token("nobody", "nobody"))}
+	d.args = experimental
 	d.configure(everyComponent("nobody"))
 	d.start()
 
@@ -101,6 +102,9 @@ func rolesAreWhatIsNeeded(t *testing.T, api *kubetest.Server) {
 	w.until(time.Minute, "every component is well", func() bool { return d.ill() == "" })
 }
 
+// experimental lets nodes run every component.
+var experimental = []string{"--stability.level=experimental"}
+
 // everyComponent configures what asks the API server for something.
 func everyComponent(space string) string {
 	var b strings.Builder
@@ -112,6 +116,9 @@ func everyComponent(space string) string {
 		}
 		b.WriteString("}\n")
 	}
+	for _, kind := range []string{"podmonitors", "servicemonitors", "probes", "scrapeconfigs"} {
+		fmt.Fprintf(&b, "prometheus.operator.%s \"all\" {\n forward_to = []\n namespaces = [%q]\n %s}\n", kind, space, client)
+	}
 	for _, kind := range []string{"secret", "configmap"} {
 		fmt.Fprintf(&b, "remote.kubernetes.%s \"one\" {\n namespace = %q\n name = \"one\"\n poll_frequency = \"5s\"\n poll_timeout = \"4s\"\n %s}\n", kind, space, client)
 	}
@@ -122,7 +129,7 @@ func everyComponent(space string) string {
 // first.
 func needed(rights []string) (out []string) {
 	for _, r := range rights {
-		if !strings.HasPrefix(r, "watch ") && !strings.Contains("list podmonitors list probes list scrapeconfigs list servicemonitors", r) {
+		if !strings.HasPrefix(r, "watch ") {
 			out = append(out, r)
 		}
 	}
@@ -198,6 +205,7 @@ func everyRoleFindsItsObjects(t *testing.T, api *kubetest.Server) {
 
 	d := w.newDivvy()
 	d.env = []string{"KUBECONFIG=" + api.Kubeconfig(api.Token("divvy", "divvy"))}
+	d.args = experimental
 	d.configure(selecting(space))
 	d.start()
 	f := func(id string, want ...string) {

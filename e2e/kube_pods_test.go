@@ -32,7 +32,7 @@ type kube struct {
 	port     int32                        // at which pods answer; they have two more
 	ips      []string                     // of pod n
 	lives    []life                       // of pod n
-	password atomic.Pointer[string]       // that pods ask for; nil: none
+	password *atomic.Pointer[string]      // that pods ask for; nil: none
 	through  map[string]*testbed.Receiver // what each node has sent
 	write    map[string]string            // where each node sends it
 }
@@ -52,7 +52,7 @@ func newKube(t *testing.T, api *kubetest.Server, pods, nodes int) *kube {
 			nodes: map[string]*divvy{},
 		},
 		api: api.With(t), lives: make([]life, pods),
-		through: map[string]*testbed.Receiver{}, write: map[string]string{},
+		password: &atomic.Pointer[string]{}, through: map[string]*testbed.Receiver{}, write: map[string]string{},
 	}
 	// Pods of all tests are at the same addresses: the port tells them apart.
 	server, err := testbed.Serve("", 1000, http.HandlerFunc(k.serve))
@@ -138,9 +138,17 @@ func (k *kube) pod(n int) kubetest.Pod {
 // bear makes the pods [from, to) exist.
 func (k *kube) bear(from, to int) {
 	k.t.Helper()
+	k.bearAs(from, to, func(*kubetest.Pod) {})
+}
+
+// bearAs is bear for pods that are changed before.
+func (k *kube) bearAs(from, to int, change func(*kubetest.Pod)) {
+	k.t.Helper()
 	var pods []kubetest.Pod
 	for n := from; n < to; n++ {
-		pods = append(pods, k.pod(n))
+		p := k.pod(n)
+		change(&p)
+		pods = append(pods, p)
 	}
 	k.api.SetPods(pods)
 	for n := from; n < to; n++ {
@@ -264,10 +272,10 @@ func (k *kube) marked(learnt time.Duration, left ...time.Time) {
 }
 
 // atMove reports whether a pod died when a node that was told to leave at a time
-// could take its memory along: between what it still learnt and the first slot
-// of whoever comes after it.
+// could take its memory along: when it served no more, and the first slot of
+// whoever came after it had not come yet.
 func (l life) atMove(left time.Time) bool {
-	return l.died.After(left.Add(lead-seen)) && l.died.Before(left.Add(lead+slotEvery+time.Second))
+	return l.died.After(left.Add(lead-time.Second)) && l.died.Before(left.Add(lead+slotEvery+time.Second))
 }
 
 // judge says what is wrong with the markers of a series of a pod, and whether

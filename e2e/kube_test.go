@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -23,45 +22,19 @@ func TestKubernetes(t *testing.T) {
 	f("roles are what is needed", rolesAreWhatIsNeeded)
 	f("every role finds its objects", everyRoleFindsItsObjects)
 	f("pods with many ports are scraped once", podsWithManyPorts)
+	f("wrong objects harm themselves alone", wrongObjectsHarmThemselvesAlone)
+	f("a rotated secret is used", rotatedSecretIsUsed)
+	f("a removal during a move ends series once", removalDuringMoveEndsSeriesOnce)
+	f("many objects cost little", manyObjectsCostLittle)
 	f("rolling restarts end no living series", rollingRestarts)
-}
-
-// discovered finds the pods of a namespace with discovery.kubernetes.
-func discovered(space string) string {
-	return fmt.Sprintf(`
-discovery.kubernetes "pods" {
-  role            = "pod"
-  kubeconfig_file = sys.env("KUBECONFIG")
-  namespaces {
-    names = [%q]
-  }
-}
-discovery.relabel "pods" {
-  targets = discovery.kubernetes.pods.targets
-  rule {
-    source_labels = ["__address__", "__meta_kubernetes_pod_annotation_example_org_port"]
-    regex         = "([^:]+):\\d+;(\\d+)"
-    replacement   = "$1:$2"
-    target_label  = "__address__"
-  }
-}
-prometheus.scrape "pods" {
-  targets         = discovery.relabel.pods.output
-  forward_to      = [prometheus.remote_write.sink.receiver]
-  scrape_interval = "5s"
-  scrape_timeout  = "4s"
-  clustering {
-    enabled = true
-  }
-}
-`, space)
 }
 
 // A pod with three ports whose rules lead to one of them is one target, whoever
 // comes and goes.
 func podsWithManyPorts(t *testing.T, api *kubetest.Server) {
 	k := newKube(t, api, 30, 4)
-	k.configured(discovered(k.space), "a", "b", "c", "d")
+	k.configured(monitored(k.space), "a", "b", "c", "d")
+	k.monitor("web", "web", toOnePort)
 	k.bear(0, 30)
 	k.start("a", "b", "c")
 	k.reached(seen+2*slotEvery, 0, 30)
@@ -87,7 +60,8 @@ func podsWithManyPorts(t *testing.T, api *kubetest.Server) {
 func rollingRestarts(t *testing.T, api *kubetest.Server) {
 	n := *podCount
 	k := newKube(t, api, 3*n, 3)
-	k.configured(discovered(k.space), "a", "b", "c")
+	k.configured(monitored(k.space), "a", "b", "c")
+	k.monitor("web", "web", toOnePort)
 	k.bear(0, n)
 	k.start("a", "b", "c")
 	k.reached(seen+2*slotEvery, 0, n)
@@ -148,7 +122,8 @@ func TestKubernetesOutageCostsNoSlot(t *testing.T) {
 	installed(t, api)
 	const n = 90
 	k := newKube(t, api, 2*n, 3)
-	k.configured(discovered(k.space), "a", "b", "c")
+	k.configured(monitored(k.space), "a", "b", "c")
+	k.monitor("web", "web", toOnePort)
 	k.bear(0, n)
 	k.start("a", "b", "c")
 	k.reached(seen+2*slotEvery, 0, n)
@@ -171,6 +146,7 @@ func TestKubernetesOutageCostsNoSlot(t *testing.T) {
 	k.until(catchUp, "dead pods are scraped no more", func() bool { return k.quiet(0, 10) })
 	k.wait(slotEvery)
 	k.rhythm()
+	k.marked(time.Since(up))
 	k.arrivedAll()
 }
 

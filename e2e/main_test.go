@@ -19,6 +19,7 @@ var (
 	pause     = flag.Duration("pause", 10*time.Second, "how long a node is stopped in TestPaused…")
 	split     = flag.Duration("split", 20*time.Second, "how long the network is split in TestSplit… and TestThird…")
 	podCount  = flag.Int("pods", 500, "how many pods there are in TestKubernetes")
+	objects   = flag.Int("objects", 2000, "how many pods that are no targets there are in TestKubernetes")
 	apiOutage = flag.Duration("api-outage", 20*time.Second, "how long the API server is down in TestKubernetesOutage…")
 	alloy     = flag.String("alloy", "", "Grafana Alloy's program, for TestAlloy…")
 	binary    = flag.String("binary", "", "test this divvy instead of building one")

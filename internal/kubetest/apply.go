@@ -35,6 +35,15 @@ func Parse(manifests []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
+// Must returns the one object of a manifest that a test wrote.
+func Must(manifest string) *unstructured.Unstructured {
+	all, err := Parse([]byte(manifest))
+	if err != nil || len(all) != 1 {
+		panic(fmt.Sprintf("BUG: %d objects, %v in %s", len(all), err, manifest))
+	}
+	return all[0]
+}
+
 // Apply makes the objects of manifests what they say, as kubectl apply
 // --server-side does: fields that the server does not know are refused.
 func (s *Server) Apply(manifests string) {
