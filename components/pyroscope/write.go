@@ -195,8 +195,7 @@ func (c *write) DebugInfo() any {
 	return out
 }
 
-// Endpoints returns the state of each endpoint: see component.Deliverer. Its
-// samples are profiles.
+// Endpoints returns the state of each endpoint: see component.Deliverer.
 func (c *write) Endpoints() []status.Endpoint {
 	var out []status.Endpoint
 	for _, s := range c.writer.Status() {

@@ -10,7 +10,7 @@ import (
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
-// Status is what there is to know about one endpoint. Its samples are profiles.
+// Status is what there is to know about one endpoint, which counts profiles.
 type Status struct {
 	status.Endpoint           // but for its Component
 	Oldest          time.Time // profile that is not delivered; zero: all are
@@ -65,7 +65,7 @@ func (w *Writer) Health() error {
 func (e *endpoint) status(now time.Time) Status {
 	log := e.stats()
 	s := Status{Endpoint: status.Endpoint{
-		Name: e.key, URL: e.settings.Load().redacted(), Backlog: log.Items, Bytes: log.Bytes, Dropped: map[string]int64{},
+		Name: e.key, URL: e.settings.Load().redacted(), Unit: "profiles", Backlog: log.Items, Bytes: log.Bytes, Dropped: map[string]int64{},
 	}}
 	e.tally.mu.Lock()
 	s.Sent, s.SentBytes, s.Retried = e.tally.sent.profiles, e.tally.sent.bytes, e.tally.retried

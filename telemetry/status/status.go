@@ -82,11 +82,13 @@ type Relabelling struct {
 	Steps     []Rule           `json:"steps"`
 }
 
-// An Endpoint is where a component delivers samples to.
+// An Endpoint is where a component delivers samples to, or what Unit names in
+// their place.
 type Endpoint struct {
 	Component string `json:"component"`
 	Name      string `json:"name"`
-	URL       string `json:"url"` // without a password
+	URL       string `json:"url"`            // without a password
+	Unit      string `json:"unit,omitempty"` // what is counted; empty: samples
 
 	Lag     time.Duration `json:"lag"`     // age of the oldest sample that is not delivered; 0: all are
 	Backlog int64         `json:"backlog"` // samples that are not delivered
@@ -101,6 +103,14 @@ type Endpoint struct {
 	SentBytes int64            `json:"sentBytes"` // compressed, on the wire
 	Dropped   map[string]int64 `json:"dropped"`   // samples, by reason
 	Retried   int64            `json:"retried"`   // requests that failed and were made again
+}
+
+// Units returns the name of what is counted, in the plural.
+func (e Endpoint) Units() string {
+	if e.Unit == "" {
+		return "samples"
+	}
+	return e.Unit
 }
 
 // PointEvery is the time between two points of an endpoint's history.
