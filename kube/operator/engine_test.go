@@ -90,7 +90,7 @@ func (s *sink) until(t *testing.T, want string) []*Job {
 }
 
 // start runs an Engine until the test ends.
-func start(t *testing.T, cfg Config) (*Engine, *sink) {
+func start(t testing.TB, cfg Config) (*Engine, *sink) {
 	t.Helper()
 	got := &sink{news: make(chan struct{})}
 	cfg.Publish = got.take
@@ -110,7 +110,7 @@ func start(t *testing.T, cfg Config) (*Engine, *sink) {
 }
 
 // eventually waits until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -135,7 +135,7 @@ func pod(name, ip string, labels map[string]string) *corev1.Pod {
 }
 
 // parse reads the spec of an object, named o or as it says.
-func parse[T runtime.Object](t *testing.T, into T, name, spec string) T {
+func parse[T runtime.Object](t testing.TB, into T, name, spec string) T {
 	t.Helper()
 	text := "metadata: {namespace: shop, name: \"" + name + "\"}\nspec: " + spec
 	if err := yaml.UnmarshalStrict([]byte(text), into); err != nil {
@@ -144,7 +144,7 @@ func parse[T runtime.Object](t *testing.T, into T, name, spec string) T {
 	return into
 }
 
-func podMonitor(t *testing.T, name, spec string) *monitoringv1.PodMonitor {
+func podMonitor(t testing.TB, name, spec string) *monitoringv1.PodMonitor {
 	t.Helper()
 	return parse(t, &monitoringv1.PodMonitor{}, name, spec)
 }

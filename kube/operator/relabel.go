@@ -31,15 +31,22 @@ type relabeller struct {
 	builder  *labels.Builder
 	defaults []labels.Label // of targets that have none of their own
 	rules    []*relabel.Config
+	filter   filter // of the rules, those that can be asked first
+
+	// interval and timeout are the defaults, which are known to fit.
+	interval, timeout string
 }
 
 // newRelabeller returns the relabeller of a scrape configuration.
 func newRelabeller(c *config.ScrapeConfig) *relabeller {
-	r := &relabeller{builder: labels.NewBuilder(labels.EmptyLabels()), rules: c.RelabelConfigs}
+	r := &relabeller{
+		builder: labels.NewBuilder(labels.EmptyLabels()), rules: c.RelabelConfigs, filter: newFilter(c.RelabelConfigs),
+		interval: c.ScrapeInterval.String(), timeout: c.ScrapeTimeout.String(),
+	}
 	add := func(name, value string) { r.defaults = append(r.defaults, labels.Label{Name: name, Value: value}) }
 	add(model.JobLabel, c.JobName)
-	add(model.ScrapeIntervalLabel, c.ScrapeInterval.String())
-	add(model.ScrapeTimeoutLabel, c.ScrapeTimeout.String())
+	add(model.ScrapeIntervalLabel, r.interval)
+	add(model.ScrapeTimeoutLabel, r.timeout)
 	add(model.MetricsPathLabel, c.MetricsPath)
 	add(model.SchemeLabel, c.Scheme)
 	add(nhcbLabel, strconv.FormatBool(c.ConvertClassicHistogramsToNHCBEnabled()))
@@ -56,8 +63,16 @@ func newRelabeller(c *config.ScrapeConfig) *relabeller {
 // group returns the targets of a group that are left after the rules, and what
 // is wrong with the first of those that cannot be scraped.
 func (r *relabeller) group(g *sources.Group) (out []Target, wrong error) {
+	single, kept := r.filter.group(g)
+	if !kept {
+		return nil, nil
+	}
+	missing := r.missing(g.Shared)
 	for _, own := range g.Targets {
-		final, err := r.target(g.Shared, own)
+		if single.drop(g.Shared, own) {
+			continue
+		}
+		final, err := r.target(g.Shared, own, missing)
 		switch {
 		case err == nil:
 			out = append(out, Target{Labels: final, Own: own, Shared: g.Shared})
@@ -68,21 +83,30 @@ func (r *relabeller) group(g *sources.Group) (out []Target, wrong error) {
 	return out, wrong
 }
 
-// target returns the final labels of one target, errDropped, or why it cannot
-// be scraped.
-func (r *relabeller) target(shared, own labels.Labels) (telemetry.Labels, error) {
-	b := r.builder
-	b.Reset(shared)
-	own.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
+// missing returns the defaults that a group does not have.
+func (r *relabeller) missing(shared labels.Labels) []labels.Label {
+	out := make([]labels.Label, 0, len(r.defaults))
 	for _, l := range r.defaults {
-		if b.Get(l.Name) == "" {
-			b.Set(l.Name, l.Value)
+		if !shared.Has(l.Name) {
+			out = append(out, l)
 		}
 	}
+	return out
+}
+
+// target returns the final labels of one target, errDropped, or why it cannot
+// be scraped. The defaults are those that shared does not have.
+func (r *relabeller) target(shared, own labels.Labels, defaults []labels.Label) (telemetry.Labels, error) {
+	b := r.builder
+	b.Reset(shared)
+	for _, l := range defaults {
+		b.Set(l.Name, l.Value)
+	}
+	own.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
 	if !relabel.ProcessBuilder(b, r.rules...) {
 		return telemetry.Labels{}, errDropped
 	}
-	if err := check(b); err != nil {
+	if err := r.check(b); err != nil {
 		return telemetry.Labels{}, err
 	}
 	b.Range(func(l labels.Label) {
@@ -108,7 +132,7 @@ func says(name string) bool {
 }
 
 // check reports why a target with these labels cannot be scraped.
-func check(b *labels.Builder) error {
+func (r *relabeller) check(b *labels.Builder) error {
 	addr := b.Get(model.AddressLabel)
 	if addr == "" {
 		return errors.New("a target has no address")
@@ -116,11 +140,15 @@ func check(b *labels.Builder) error {
 	if err := config.CheckTargetAddress(model.LabelValue(addr)); err != nil {
 		return err
 	}
-	interval, err := model.ParseDuration(b.Get(model.ScrapeIntervalLabel))
+	every, patience := b.Get(model.ScrapeIntervalLabel), b.Get(model.ScrapeTimeoutLabel)
+	if every == r.interval && patience == r.timeout {
+		return nil
+	}
+	interval, err := model.ParseDuration(every)
 	if err != nil {
 		return fmt.Errorf("read scrape interval of target %s: %w", addr, err)
 	}
-	timeout, err := model.ParseDuration(b.Get(model.ScrapeTimeoutLabel))
+	timeout, err := model.ParseDuration(patience)
 	if err != nil {
 		return fmt.Errorf("read scrape timeout of target %s: %w", addr, err)
 	}

@@ -154,13 +154,25 @@ func (s *session) follow() {
 		s.leases = append(s.leases, l)
 		_, err := l.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    s.touch,
-			UpdateFunc: func(_, obj any) { s.touch(obj) },
+			UpdateFunc: func(before, obj any) {
+				// A list that is had anew tells all objects again.
+				if !sameVersion(before, obj) {
+					s.touch(obj)
+				}
+			},
 			DeleteFunc: s.touch,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("BUG: a watch that has begun refuses a reader: %v", err))
 		}
 	}
+}
+
+// sameVersion reports whether an object is as it was.
+func sameVersion(before, after any) bool {
+	a, ok := before.(*watch.Custom)
+	b, same := after.(*watch.Custom)
+	return ok && same && a.UID == b.UID && a.ResourceVersion == b.ResourceVersion
 }
 
 // touch notes that an object may have changed.
