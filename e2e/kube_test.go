@@ -162,4 +162,4 @@ func (k *kube) quiet(from, to int) bool {
 
 // catchUp is how long nodes may take to learn what changed while the API server
 // was away: its client waits up to a minute before it asks again.
-const catchUp = 75 * time.Second
+const catchUp = 30 * time.Second

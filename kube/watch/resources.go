@@ -62,15 +62,23 @@ func (s *Set) informer(w *Watch) cache.SharedIndexInformer {
 	source := s.source(w.Key, r)
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			out, err := source.List(ctx, o)
-			w.answer("list", err)
+			var out runtime.Object
+			err := persist(ctx, func() (err error) {
+				out, err = source.List(ctx, o)
+				w.answer("list", err)
+				return err
+			})
 			return out, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			out, err := source.Watch(ctx, o)
-			if !apierrors.IsInvalid(err) { // servers that cannot stream lists say so
-				w.answer("watch", err)
-			}
+			var out watch.Interface
+			err := persist(ctx, func() (err error) {
+				out, err = source.Watch(ctx, o)
+				if !apierrors.IsInvalid(err) { // servers that cannot stream lists say so
+					w.answer("watch", err)
+				}
+				return err
+			})
 			return out, err
 		},
 	}
