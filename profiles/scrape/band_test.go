@@ -135,6 +135,7 @@ type band struct {
 	members   map[string]owner.Member
 	all       []*player
 	configure func(*Config)
+	servers   []*http.Server
 
 	mu     sync.Mutex
 	pushes []push
@@ -219,6 +220,10 @@ func perform(t *testing.T, n int, configure func(*Config), f func(b *band)) {
 		for _, name := range slices.Collect(maps.Keys(b.players)) {
 			b.kill(name)
 		}
+		for _, s := range b.servers {
+			_ = s.Close()
+		}
+		pass(time.Minute) // for what they are doing
 	})
 }
 
@@ -229,8 +234,11 @@ func (b *band) run(host string) {
 	server := &http.Server{Handler: x}
 	l := b.net.Listen(host)
 	go func() { _ = server.Serve(l) }()
-	b.t.Cleanup(func() { _ = server.Close() })
+	b.servers = append(b.servers, server)
 }
+
+// pass lets time pass in the bubble.
+func pass(d time.Duration) { time.Sleep(d) }
 
 func (b *band) targets() (list []telemetry.Target) {
 	for _, h := range b.hosts {

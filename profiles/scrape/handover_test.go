@@ -11,7 +11,7 @@ import (
 func TestSettledFleetTakesEveryProfileOnce(t *testing.T) {
 	play(t, 30, func(b *band) {
 		start := time.Now()
-		time.Sleep(10 * interval)
+		pass(10 * interval)
 		b.expectWhole(start, time.Now().Add(-interval), nil)
 		if n := b.metric("divvy_profile_targets"); n != 30 {
 			t.Errorf("%v targets owned", n)
@@ -28,15 +28,15 @@ func TestPlannedMovesKeepEveryDelta(t *testing.T) {
 	play(t, 40, func(b *band) {
 		start := time.Now()
 		b.join("d")
-		time.Sleep(22 * time.Second)
+		pass(22 * time.Second)
 		b.leave("a")
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		b.join("e")
 		b.leave("d")
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		b.join("a") // again
 		b.leave("b")
-		time.Sleep(70 * time.Second)
+		pass(70 * time.Second)
 		b.expectWhole(start, time.Now().Add(-interval), nil)
 		received := b.metric("divvy_profile_baselines_received_total")
 		if moved := b.metric("divvy_profile_targets_moved_total"); moved < 15 || received < moved {
@@ -68,9 +68,9 @@ func TestPlannedHistoriesKeepEveryDelta(t *testing.T) {
 				} else {
 					b.leave(names[r.IntN(len(names))])
 				}
-				time.Sleep(time.Duration(r.IntN(20000)) * time.Millisecond)
+				pass(time.Duration(r.IntN(20000)) * time.Millisecond)
 			}
-			time.Sleep(60 * time.Second)
+			pass(60 * time.Second)
 			b.expectWhole(start, time.Now().Add(-interval), nil)
 			if b.t.Failed() {
 				t.Errorf("seed %d", seed)
@@ -88,7 +88,7 @@ func TestCrashIsMarkedAndNotInvented(t *testing.T) {
 			orphans[h] = b.owner(h) == "b"
 		}
 		b.crash("b", 4*time.Second)
-		time.Sleep(6 * interval)
+		pass(6 * interval)
 		for _, h := range b.hosts {
 			marked := 0
 			list := b.of(h, "memory")
@@ -128,7 +128,7 @@ func TestLostNoteIsMarked(t *testing.T) {
 			before[h] = b.owner(h)
 		}
 		b.join("d")
-		time.Sleep(6 * interval)
+		pass(6 * interval)
 		gaps := map[string]bool{}
 		for _, h := range b.hosts {
 			if b.owner(h) != before[h] {

@@ -40,7 +40,7 @@ func TestBadTargetsDisturbNobody(t *testing.T) {
 		for r.Context().Err() == nil {
 			_, _ = w.Write([]byte{0})
 			_ = http.NewResponseController(w).Flush()
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 	})
 	endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -80,7 +80,7 @@ func TestBadTargetsDisturbNobody(t *testing.T) {
 			p.override = x.serve
 			p.mu.Unlock()
 		}
-		time.Sleep(6 * interval)
+		pass(6 * interval)
 		b.hosts = hosts[len(bad):]
 		b.expectWhole(start, time.Now().Add(-2*interval), nil)
 		for i, x := range bad {
@@ -115,7 +115,7 @@ func TestOneBadTypeLeavesTheOthers(t *testing.T) {
 		c.Types = append(c.Types, Type{Name: "mutex", Path: "/debug/pprof/mutex"}, Type{Name: "mine", Path: "/mine"})
 	}, func(b *band) {
 		start := time.Now()
-		time.Sleep(6 * interval)
+		pass(6 * interval)
 		b.expectWhole(start, time.Now().Add(-interval), nil)
 		got := b.shown(b.hosts[0])
 		if got.Health != status.Down || !strings.HasPrefix(got.Err, "mutex: ") || !strings.Contains(got.Err, "; mine: ") {
@@ -130,12 +130,12 @@ func TestSlowerThanItsIntervalIsSaid(t *testing.T) {
 		p := b.processes[b.hosts[0]]
 		p.mu.Lock()
 		p.override = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			time.Sleep(17 * time.Second)
+			pass(17 * time.Second)
 			_ = point(time.Now(), "goroutine", 1).WriteUncompressed(w)
 		})
 		p.mu.Unlock()
 		start := time.Now()
-		time.Sleep(4 * interval)
+		pass(4 * interval)
 		list := b.players[b.owner(b.hosts[0])].pool.Scrapes(owner.TargetKey(b.targets()[0]))
 		said := false
 		for _, s := range list {
@@ -158,12 +158,12 @@ func TestOutageIsInTheDeltaAfterIt(t *testing.T) {
 				p.mu.Unlock()
 			}
 		}
-		time.Sleep(2 * interval)
+		pass(2 * interval)
 		fail(http.NotFoundHandler())
 		b.join("d") // the baseline moves while nothing can be had
-		time.Sleep(2 * interval)
+		pass(2 * interval)
 		fail(nil)
-		time.Sleep(4 * interval)
+		pass(4 * interval)
 		for _, h := range b.hosts {
 			list, longest := b.of(h, "memory"), time.Duration(0)
 			for i, u := range list {
@@ -185,11 +185,11 @@ func TestRefusedProfilesAreLostAndCounted(t *testing.T) {
 		b.mu.Lock()
 		b.refuse = errors.New("full")
 		b.mu.Unlock()
-		time.Sleep(interval)
+		pass(interval)
 		b.mu.Lock()
 		b.refuse = nil
 		b.mu.Unlock()
-		time.Sleep(3 * interval)
+		pass(3 * interval)
 		for _, h := range b.hosts {
 			for _, u := range b.of(h, "memory") {
 				if u.took != interval || u.value != u.took.Milliseconds() {
@@ -211,7 +211,7 @@ func TestRestartedTargetIsCountedFromZero(t *testing.T) {
 		p.mu.Lock()
 		p.born = born
 		p.mu.Unlock()
-		time.Sleep(3 * interval)
+		pass(3 * interval)
 		list := b.of(b.hosts[0], "memory")
 		for _, u := range list {
 			if since := u.at.Sub(born); since > 0 && since < interval && u.value != since.Milliseconds() {
