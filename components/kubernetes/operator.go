@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -73,6 +74,7 @@ type follower struct {
 	jobs   translation
 
 	mu        sync.Mutex
+	args      serviceArgs // that count
 	forwardTo []telemetry.Sink
 	clustered bool
 	health    component.Health // that was told last
@@ -100,7 +102,7 @@ func newFollower(env component.Env, kind operator.Kind, a serviceArgs) (*followe
 	if f.engine, err = operator.New(cfg); err != nil {
 		return nil, err
 	}
-	f.apply(&a.Operator)
+	f.apply(a)
 	return f, nil
 }
 
@@ -146,24 +148,39 @@ func (f *follower) Update(a serviceArgs) error {
 	if err != nil {
 		return err
 	}
-	if err := f.engine.Update(cfg); err != nil {
-		return err
+	if f.reads(a) {
+		if err := f.engine.Update(cfg); err != nil {
+			return err
+		}
 	}
 	f.pools.Follow(f.follows(&a.Operator))
-	f.apply(&a.Operator)
+	f.apply(a)
 	if list, changed := f.jobs.with(a.Operator.Scrape); changed {
 		f.pools.SetJobs(list)
 	}
 	return nil
 }
 
+// reads reports whether a asks for other objects, or for something else to be
+// made of them, than the arguments before: then all is read again.
+func (f *follower) reads(a serviceArgs) bool {
+	f.mu.Lock()
+	before := f.args
+	f.mu.Unlock()
+	for _, o := range []*operatorArgs{&before.Operator, &a.Operator} {
+		o.ForwardTo, o.Clustering = nil, nil
+		o.Scrape.HonorMetadata, o.Scrape.TypeAndUnitLabels, o.Scrape.StartTimestamps = false, false, false
+	}
+	return !reflect.DeepEqual(before, a)
+}
+
 // apply hands the receivers to the pools. A list of the same receivers stays the
 // same sink, so that series need not be resolved again.
-func (f *follower) apply(a *operatorArgs) {
+func (f *follower) apply(a serviceArgs) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.clustered = a.clustered()
-	sinks := args.Sinks(a.ForwardTo)
+	f.args, f.clustered = a, a.Operator.clustered()
+	sinks := args.Sinks(a.Operator.ForwardTo)
 	if f.forwardTo == nil || !slices.Equal(sinks, f.forwardTo) {
 		f.forwardTo = append([]telemetry.Sink{}, sinks...)
 		f.pools.SetSink(telemetry.Fanout(f.forwardTo))

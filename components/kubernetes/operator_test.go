@@ -59,6 +59,35 @@ func lent(t *testing.T, to net.Addr) component.Env {
 	}
 }
 
+// What receivers there are, and who shares the work, is no reason to read
+// everything again.
+func TestObjectsAreReadAgainIfTheArgumentsAskForOthers(t *testing.T) {
+	read := func(body string) (a serviceArgs) {
+		t.Helper()
+		if err := decode("forward_to = [sink]\nclient {\napi_server = \"http://127.0.0.1:1\"\n}\n"+body, telemetry.Fanout(nil), &a); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	f, err := newFollower(lent(t, nil), operator.ServiceMonitors, read(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := func(body string, want bool) {
+		t.Helper()
+		if got := f.reads(read(body)); got != want {
+			t.Errorf("%q: read again is %t", body, got)
+		}
+	}
+	g("", false)
+	g("clustering {\nenabled = true\n}", false)
+	g("scrape {\nhonor_metadata = true\n}", false)
+	g("scrape {\ndefault_scrape_interval = \"30s\"\n}", true)
+	g("rule {\naction = \"labeldrop\"\nregex = \"x\"\n}", true)
+	g("namespaces = [\"a\"]", true)
+	g("allow_arbitrary_file_access = true", true)
+}
+
 func TestValidateReportsWhatCannotBe(t *testing.T) {
 	f := func(body, want string) {
 		t.Helper()
@@ -186,6 +215,11 @@ func TestObjectsAreScrapedAndTold(t *testing.T) {
 		}
 	}
 	expectTold(t, f)
+	next := a
+	next.ForwardTo, next.Clustering, next.Scrape.HonorMetadata = nil, nil, true
+	if err := f.Update(next); err != nil || !f.engine.Synced() || f.shares() {
+		t.Errorf("other receivers: %v, synced %t, shared %t", err, f.engine.Synced(), f.shares())
+	}
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)

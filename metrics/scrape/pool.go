@@ -172,7 +172,7 @@ func (p *Pool) syncLocked() []*target {
 		t.gone = true
 	}
 	p.order, p.byLabels = p.order[:0], nil
-	known, failed := make(map[uint64]*identity), 0
+	known, failed := make(map[uint64]*identity, len(p.known)), 0
 	for i, f := range p.found {
 		if err := p.addLocked(i, known); err != nil {
 			failed++
