@@ -28,11 +28,6 @@ func realPod(i int) *corev1.Pod {
 	p.Annotations = map[string]string{"checksum/config": "0f1d0c6f9f110f1d0c6f9f110f1d0c6f9f110f1d0c6f9f110f1d0c6f9f11", "prometheus.io/scrape": "true"}
 	yes := true
 	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-7d9c5b8f6d", Controller: &yes}}
-	p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: make([]byte, 4096)}}}
-	for j := range p.ManagedFields[0].FieldsV1.Raw {
-		p.ManagedFields[0].FieldsV1.Raw[j] = ' '
-	}
-	copy(p.ManagedFields[0].FieldsV1.Raw, "{}")
 	c := &p.Spec.Containers[0]
 	c.Image = "registry.example/shop/web:1.2.3"
 	for j := range 20 {

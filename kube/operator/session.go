@@ -84,7 +84,7 @@ func openSession(e *Engine, cfg Config) (*session, error) {
 		}),
 	}
 	s.pool = sources.Open(set, e.discovery, cfg.Log, s.rouse)
-	s.book = refs.New(set.Client(), s.rouse)
+	s.book = refs.New(refs.From(set.Client()), s.rouse)
 	return s, nil
 }
 
@@ -153,7 +153,7 @@ func (s *session) follow() {
 		l := s.set.Lease(watch.Key{Resource: string(s.conf.Kind), Namespace: namespace, Label: label})
 		s.leases = append(s.leases, l)
 		_, err := l.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    s.touch,
+			AddFunc: s.touch,
 			UpdateFunc: func(before, obj any) {
 				// A list that is had anew tells all objects again.
 				if !sameVersion(before, obj) {

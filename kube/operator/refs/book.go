@@ -24,10 +24,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
-	"github.com/divvy-collector/divvy/kube"
 	"github.com/divvy-collector/divvy/kube/operator/translate"
 )
 
@@ -51,12 +48,16 @@ const (
 	patience = 15 * time.Second
 )
 
+// An Ask asks the API server for a secret or config map. Its errors name what was
+// asked for.
+type Ask func(ctx context.Context, r translate.Ref) (translate.Content, error)
+
 // A Book holds the answers. Any number of goroutines may use it at the same
 // time.
 type Book struct {
-	client  kubernetes.Interface
-	changed func()
-	wake    chan struct{}
+	question Ask
+	changed  func()
+	wake     chan struct{}
 
 	mu    sync.Mutex // guards the fields below
 	pages map[translate.Ref]*page
@@ -72,11 +73,11 @@ type page struct {
 	asking  bool
 }
 
-// New returns an empty Book that asks client, and calls changed when Changed has
-// something to tell.
-func New(client kubernetes.Interface, changed func()) *Book {
+// New returns an empty Book, which calls changed when Changed has something to
+// tell.
+func New(question Ask, changed func()) *Book {
 	return &Book{
-		client: client, changed: changed, wake: make(chan struct{}, 1),
+		question: question, changed: changed, wake: make(chan struct{}, 1),
 		pages: map[translate.Ref]*page{}, news: map[translate.Ref]bool{},
 	}
 }
@@ -172,7 +173,7 @@ func (b *Book) next(now time.Time) (translate.Ref, time.Duration) {
 func (b *Book) ask(ctx context.Context, r translate.Ref) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	content, err := b.get(ctx, r)
+	content, err := b.question(ctx, r)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.pages[r]
@@ -198,27 +199,6 @@ func (b *Book) pauseLocked(final bool) time.Duration {
 		return retry
 	}
 	return max(every, time.Duration(len(b.pages))*pace)
-}
-
-// get asks the API server for r.
-func (b *Book) get(ctx context.Context, r translate.Ref) (translate.Content, error) {
-	if r.Secret {
-		s, err := b.client.CoreV1().Secrets(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
-		if err != nil {
-			return translate.Content{}, question(r, "secrets").Wrap(err)
-		}
-		return translate.Content{Bytes: s.Data}, nil
-	}
-	m, err := b.client.CoreV1().ConfigMaps(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
-	if err != nil {
-		return translate.Content{}, question(r, "configmaps").Wrap(err)
-	}
-	return translate.Content{Text: m.Data}, nil
-}
-
-// question is the words of an error about r.
-func question(r translate.Ref, resource string) kube.Question {
-	return kube.Question{Verb: "get", Resource: resource, Namespace: r.Namespace, Name: r.Name}
 }
 
 // sameError reports whether two errors say the same.
