@@ -13,7 +13,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	httppprof "net/http/pprof"
 	"os"
@@ -46,8 +45,7 @@ func main() {
 	mux.HandleFunc("/debug/pprof/allocs", p.allocs)
 	mux.HandleFunc("/debug/pprof/profile", httppprof.Profile)
 	mux.HandleFunc("/told", p.tell)
-	fmt.Fprintln(os.Stderr, http.ListenAndServe(os.Args[1], mux))
-	os.Exit(1)
+	panic(http.ListenAndServe(os.Args[1], mux))
 }
 
 type process struct {
