@@ -10,11 +10,12 @@ import (
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/profiles"
 	"github.com/divvy-collector/divvy/profiles/receive"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // ReceiveHTTP is the kind pyroscope.receive_http.
 func ReceiveHTTP() component.Kind {
-	return component.Of[receiveArguments, component.None]("pyroscope.receive_http", newReceiveHTTP)
+	return component.Of[receiveArguments, component.None]("pyroscope.receive_http", newReceiveHTTP).Shows(live.Profiles)
 }
 
 // receiveArguments are the arguments of pyroscope.receive_http.
@@ -84,7 +85,7 @@ func newReceiveHTTP(env component.Env, a receiveArguments) (component.Instance[r
 
 // config returns what concerns the receiver.
 func (r *receiveHTTP) config(a receiveArguments) receive.Config {
-	return receive.Config{Next: profiles.Fanout(Sinks(a.ForwardTo)), Log: r.env.Log, Flow: r.env.Flow}
+	return receive.Config{Next: profiles.Fanout(Sinks(a.ForwardTo)), Log: r.env.Log, Live: r.env.Live, Flow: r.env.Flow}
 }
 
 // warn says what of the arguments has no effect.

@@ -8,11 +8,12 @@ import (
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/profiles"
 	"github.com/divvy-collector/divvy/profiles/relabel"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // Relabel is the kind pyroscope.relabel.
 func Relabel() component.Kind {
-	return component.Of[relabelArguments, relabelExports]("pyroscope.relabel", newRelabel)
+	return component.Of[relabelArguments, relabelExports]("pyroscope.relabel", newRelabel).Shows(live.Profiles)
 }
 
 // relabelArguments are the arguments of pyroscope.relabel.
@@ -58,7 +59,7 @@ func newRelabel(env component.Env, a relabelArguments) (component.Instance[relab
 func (c *pyroscopeRelabel) config(a relabelArguments) relabel.Config {
 	return relabel.Config{
 		Rules: args.Rules(a.Rules), Next: profiles.Fanout(Sinks(a.ForwardTo)),
-		CacheSize: a.MaxCacheSize, Registry: c.env.Registry, Flow: c.env.Flow,
+		CacheSize: a.MaxCacheSize, Registry: c.env.Registry, Live: c.env.Live, Flow: c.env.Flow,
 	}
 }
 

@@ -17,12 +17,13 @@ import (
 	"github.com/divvy-collector/divvy/profiles"
 	"github.com/divvy-collector/divvy/profiles/scrape"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/live"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // Scrape is the kind pyroscope.scrape.
 func Scrape() component.Kind {
-	return component.Of[scrapeArguments, component.None]("pyroscope.scrape", newScrape)
+	return component.Of[scrapeArguments, component.None]("pyroscope.scrape", newScrape).Shows(live.Profiles)
 }
 
 // defaultLasting is the default of delta_profiling_duration. It stands for a

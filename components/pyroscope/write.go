@@ -8,12 +8,13 @@ import (
 	"github.com/divvy-collector/divvy/components/args"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/profiles/push"
+	"github.com/divvy-collector/divvy/telemetry/live"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // Write is the kind pyroscope.write.
 func Write() component.Kind {
-	return component.Of[writeArguments, writeExports]("pyroscope.write", newWrite)
+	return component.Of[writeArguments, writeExports]("pyroscope.write", newWrite).Shows(live.Profiles)
 }
 
 // writeArguments are the arguments of pyroscope.write.
@@ -126,6 +127,7 @@ func (a *writeArguments) config(env component.Env) push.Config {
 		Registry:       env.Registry,
 		Drain:          env.Drain,
 		Dial:           env.Dial,
+		Live:           env.Live,
 		Flow:           env.Flow,
 	}
 	for _, e := range a.Endpoints {

@@ -32,7 +32,8 @@ type Config struct {
 	Log      *slog.Logger          // nil: silence
 	Registry prometheus.Registerer // nil: no metrics
 	Drain    time.Duration         // how long Run delivers what is left after its ctx is done
-	Flow     *live.Flow            // how many profiles there are; may be nil
+	Live     *live.Feed            // told of the profiles as they are sent; may be nil
+	Flow     *live.Flow            // how many there are; may be nil
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 

@@ -179,6 +179,9 @@ func (w *Writer) encode(list []profiles.Profile) ([]queue.Record, error) {
 			continue
 		}
 		recs = append(recs, r)
+		w.cfg.Live.Say(func() string {
+			return fmt.Sprintf("profile: labels=%s, bytes=%d", finish(p.Labels, external), len(p.Raw))
+		})
 	}
 	return recs, errors.Join(errs...)
 }

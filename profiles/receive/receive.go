@@ -46,20 +46,25 @@ const maxBody = 64 << 20
 type Config struct {
 	Next profiles.Sink // nil: they are dropped
 	Log  *slog.Logger  // nil: silence; Update ignores it
-	Flow *live.Flow    // how many profiles came; may be nil; Update ignores it
+
+	// Live is told of the profiles that came, Flow how many did. Both may be nil;
+	// Update ignores them.
+	Live *live.Feed
+	Flow *live.Flow
 }
 
 // A Receiver is an http.Handler.
 type Receiver struct {
 	mux  *http.ServeMux
 	log  *slog.Logger
+	live *live.Feed
 	flow *live.Flow
 	next atomic.Pointer[profiles.Sink]
 }
 
 // New returns a Receiver.
 func New(cfg Config) *Receiver {
-	r := &Receiver{mux: http.NewServeMux(), log: cfg.Log, flow: cfg.Flow}
+	r := &Receiver{mux: http.NewServeMux(), log: cfg.Log, live: cfg.Live, flow: cfg.Flow}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,6 +97,9 @@ func (r *Receiver) append(ctx context.Context, list []profiles.Profile) error {
 		return err
 	}
 	r.flow.Add(len(list))
+	for _, p := range list {
+		r.live.Say(func() string { return fmt.Sprintf("profile: labels=%s, bytes=%d", p.Labels, len(p.Raw)) })
+	}
 	return nil
 }
 

@@ -26,13 +26,18 @@ type Config struct {
 	Next      profiles.Sink         // nil: every profile is dropped
 	CacheSize int                   // series whose labels are remembered, about; at least 1
 	Registry  prometheus.Registerer // nil: no metrics; Update ignores it
-	Flow      *live.Flow            // how many profiles pass; may be nil; Update ignores it
+
+	// Live is told of the profiles that pass, Flow how many do. Both may be nil;
+	// Update ignores them.
+	Live *live.Feed
+	Flow *live.Flow
 }
 
 // Rules is a profiles.Sink. Any number of goroutines may use it at the same
 // time.
 type Rules struct {
 	metrics *metrics
+	live    *live.Feed
 	flow    *live.Flow
 	state   atomic.Pointer[state]
 }
@@ -47,7 +52,7 @@ type state struct {
 
 // New returns the sink that cfg describes.
 func New(cfg Config) *Rules {
-	r := &Rules{flow: cfg.Flow}
+	r := &Rules{live: cfg.Live, flow: cfg.Flow}
 	r.metrics = newMetrics(func() float64 { return float64(r.state.Load().cache.size()) })
 	r.Update(cfg)
 	r.metrics.register(cfg.Registry)
@@ -71,6 +76,7 @@ func (r *Rules) Append(ctx context.Context, list []profiles.Profile) error {
 	kept := make([]profiles.Profile, 0, len(list))
 	for _, p := range list {
 		lset, keep := r.labels(st, p.Labels)
+		r.live.Say(func() string { return way(p.Labels, lset, keep) })
 		if !keep {
 			continue
 		}
@@ -90,6 +96,14 @@ func (r *Rules) Append(ctx context.Context, list []profiles.Profile) error {
 		r.flow.Add(len(kept))
 	}
 	return err
+}
+
+// way says what the rules make of labels.
+func way(before, after telemetry.Labels, keep bool) string {
+	if !keep {
+		return before.String() + " => dropped"
+	}
+	return before.String() + " => " + after.String()
 }
 
 // labels returns what the rules make of lset, or false if they drop it. Without

@@ -15,6 +15,7 @@ import (
 
 	"github.com/divvy-collector/divvy/profiles"
 	"github.com/divvy-collector/divvy/profiles/relabel"
+	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
 // A recorder is a sink that remembers the labels it was given.
@@ -162,5 +163,22 @@ func TestUpdateWhileProfilesPass(t *testing.T) {
 	wg.Wait()
 	if len(next.got) != 800 {
 		t.Errorf("%d profiles arrived", len(next.got))
+	}
+}
+
+// Who watches sees each profile before and after the rules.
+func TestWatchersSeeBeforeAndAfter(t *testing.T) {
+	feed := new(live.Feed)
+	w := feed.Watch(1)
+	defer w.Close()
+	rules := relabel.New(relabel.Config{Next: &recorder{}, CacheSize: 10, Live: feed, Rules: []*promrelabel.Config{
+		rule(promrelabel.Drop, "a", "2", "", ""), rule(promrelabel.Replace, "a", "(.*)", "b", "x$1"),
+	}})
+	if err := rules.Append(t.Context(), list("1", "2")); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := w.Take()
+	if diff := cmp.Diff([]string{`{a="1"} => {a="1", b="x1"}`, `{a="2"} => dropped`}, got); diff != "" {
+		t.Error(diff)
 	}
 }
