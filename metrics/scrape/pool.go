@@ -68,7 +68,7 @@ func New(cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	set.metrics.pools.Inc()
-	p.loop = fetch.New(set.depot, dialer(&cfg))
+	p.loop = fetch.New(set.depot, dialer(&cfg), p.commitSoon)
 	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Lease: cfg.Lease, Log: cfg.Log, Serve: p.serve})
 	p.walks = make(chan *walk, runtime.GOMAXPROCS(0))
 	seed := maphash.MakeSeed()
@@ -377,6 +377,14 @@ func (p *Pool) getLocked(j *job) {
 			}
 		},
 	})
+}
+
+// commitSoon has what was scraped in one go committed in one go.
+func (p *Pool) commitSoon() {
+	p.mu.Lock()
+	sink := p.sink
+	p.mu.Unlock()
+	telemetry.CommitSoon(sink)
 }
 
 // markUnusual has a target scraped with net/http from now on.

@@ -36,6 +36,9 @@ func parseHead(b []byte, reuse string) (h head, n int, err error) {
 		return head{}, 0, nil
 	}
 	line, rest, _ := bytes.Cut(b[:end+2], []byte("\r\n"))
+	if hasControls(line) {
+		return head{}, 0, ErrUnusual
+	}
 	if h, err = parseStatus(line); err != nil {
 		return head{}, 0, err
 	}
@@ -43,7 +46,7 @@ func parseHead(b []byte, reuse string) (h head, n int, err error) {
 	for len(rest) > 0 {
 		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
 		name, val, ok := bytes.Cut(line, []byte(":"))
-		if !ok || !isToken(name) || bytes.ContainsAny(val, "\r\n\x00") {
+		if !ok || !isToken(name) || hasControls(val) {
 			return head{}, 0, ErrUnusual
 		}
 		if err := h.field(name, bytes.Trim(val, " \t"), reuse); err != nil {
@@ -105,6 +108,12 @@ func (h *head) field(name, val []byte, reuse string) error {
 
 // is reports whether b is s, whatever the case of its letters.
 func is(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
+
+// hasControls reports whether b has a control character other than a tab, an
+// end of line that others would see among them.
+func hasControls(b []byte) bool {
+	return bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7F })
+}
 
 // isToken reports whether b may be the name of a header field.
 func isToken(b []byte) bool {

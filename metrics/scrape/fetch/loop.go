@@ -26,6 +26,7 @@ type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 type Loop struct {
 	depot *Depot
 	dial  Dial
+	quiet func() // told by run that all answers have been handed over
 	poll  poller
 	ended chan struct{}  // closed when run has returned
 	dials sync.WaitGroup // goroutines that connect
@@ -40,6 +41,7 @@ type Loop struct {
 	// Of run alone:
 	open     map[int32]*conn // by descriptor; with idle ones
 	busy     int             // connections with a request on its way
+	answers  int             // since quiet was called
 	stalled  []*conn         // those that wait for a place for a large body
 	deadline time.Time       // no request on its way has an earlier one
 	swept    time.Time       // when idle connections were looked at
@@ -70,10 +72,11 @@ type conn struct {
 }
 
 // New returns a Loop to which depot lends buffers. Its goroutine starts with
-// the first connection.
-func New(depot *Depot, dial Dial) *Loop {
+// the first connection; it calls quiet each time that it has handed over the
+// last answer that was awaited.
+func New(depot *Depot, dial Dial, quiet func()) *Loop {
 	return &Loop{
-		depot: depot, dial: dial, ended: make(chan struct{}),
+		depot: depot, dial: dial, quiet: quiet, ended: make(chan struct{}),
 		idle: map[string][]*conn{}, open: map[int32]*conn{}, swept: time.Now(),
 	}
 }
@@ -199,6 +202,10 @@ func (l *Loop) run() {
 			l.receive(false)
 		}
 		l.expire(time.Now())
+		if l.answers > 0 && l.busy == 0 {
+			l.answers = 0
+			l.quiet()
+		}
 		l.await()
 	}
 }

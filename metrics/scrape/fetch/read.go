@@ -132,6 +132,7 @@ func (l *Loop) finish(c *conn) {
 		Body: c.buf[c.body:c.end:c.end], Compressed: h.gzip, ContentType: h.contentType,
 		buf: c.buf, large: c.large,
 	}
+	l.answers++
 	exact := c.end == len(c.buf)
 	c.buf, c.large = nil, false
 	if exact && !h.last {
