@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 PACKAGES = $(shell $(GO) list ./... | grep -v /e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test race e2e ui mixin fuzz bench update hooks fmt cover clean examples
+.PHONY: help build demo check test race e2e kube kubeserver ui mixin fuzz bench update hooks fmt cover clean examples
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -37,14 +37,27 @@ test: ## everything: check, race detector, fuzz corpora and a minute of fuzzing,
 	@./.ci/install
 	$(MAKE) check
 	$(MAKE) race
+	@$(MAKE) kubeserver || echo "there is no API server: what needs one is skipped"
 	$(GO) test $(PACKAGES)
 	$(MAKE) fuzz T=5s
 	$(MAKE) mixin
 	$(MAKE) e2e
+	$(MAKE) kube
 	$(MAKE) ui
 
 e2e: build ## the built binary, driven from outside
-	$(GO) test -count=1 -timeout 30m -v ./e2e | grep -E '^(=== RUN|\s*--- |PASS|FAIL|ok|panic)|_test.go' ; exit $${PIPESTATUS[0]}
+	$(GO) test -count=1 -timeout 30m -skip '^TestKubernetes' -v ./e2e | grep -E '^(=== RUN|\s*--- |PASS|FAIL|ok|panic)|_test.go' ; exit $${PIPESTATUS[0]}
+
+KUBESERVER = e2e/kubeserver/.cache
+
+$(KUBESERVER)/%: e2e/kubeserver/go.mod e2e/kubeserver/%/main.go
+	cd e2e/kubeserver && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o .cache/$* ./$*
+
+kubeserver: $(KUBESERVER)/apiserver $(KUBESERVER)/etcd ## kube-apiserver and etcd, for tests; the first time takes minutes
+
+kube: build ## three nodes before a real Kubernetes API server
+	@$(MAKE) kubeserver || echo "there is no API server: what needs one is skipped"
+	$(GO) test -count=1 -timeout 15m -run '^TestKubernetes' -v ./e2e -binary=../divvy | grep -E '^(=== RUN|\s*--- |PASS|FAIL|ok|panic)|_test.go' ; exit $${PIPESTATUS[0]}
 
 ui: build ## the pages of real nodes in Chromium; pictures in e2e/ui/screenshots
 	cd e2e/ui && $(GO) vet ./... && $(GO) test -count=1 -timeout 10m -v ./... -binary=../../divvy | grep -vE '^=== (RUN|PAUSE|CONT)' ; exit $${PIPESTATUS[0]}
@@ -79,4 +92,4 @@ fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
 clean: ## remove what was built
-	rm -rf divvy cover.out cover.html .cache bench/.cache
+	rm -rf divvy cover.out cover.html .cache bench/.cache e2e/kubeserver/.cache

@@ -9,10 +9,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/template"
+	"time"
 )
 
-// addr is where a collector under test listens.
-const addr = "127.0.0.1:12399"
+// Where a collector under test listens, and where it writes to.
+const (
+	addr     = "127.0.0.1:12399"
+	writeURL = "http://" + bed + "/api/v1/write"
+)
 
 // A collector is one of the programs that are compared.
 type collector struct {
@@ -21,9 +26,9 @@ type collector struct {
 	source string // what to build
 	dir    string // where to build it
 	cgo    bool   // built with it where there is a C compiler, as its releases are
-	config string // for load: a template with SD, WRITE and GZIP
-	quick  string // for the quickstart: with WRITE
-	args   func(config, storage string, gzip bool) []string
+	config string // a template of setting
+	quick  string // that of the quickstart
+	args   func(config, storage string, s scenario) []string
 }
 
 // build returns the collectors that can be run. Divvy and the testbed are
@@ -80,10 +85,11 @@ func compile(ctx context.Context, c collector) error {
 	return nil
 }
 
-// collectors returns all that are known, each set to do the same work: no
-// compression of the scrape unless asked, remote write 1.0 with snappy,
-// timestamps honoured, staleness markers on, no metadata (which divvy passes on
-// only where honor_metadata asks for it). What else they do is their default.
+// collectors returns all that are known, each set to do the same work: remote
+// write with snappy, timestamps honoured, staleness markers on, no metadata
+// (which divvy passes on only where honor_metadata asks for it). What else they
+// do is their default, except where a documented setting makes a peer leaner:
+// vmagent drops the labels that only its pages show.
 func collectors(p plan) []collector {
 	peers := filepath.Join(p.root, "bench", "peers")
 	return []collector{{
@@ -103,42 +109,87 @@ func collectors(p plan) []collector {
 	}}
 }
 
-func divvyArgs(config, storage string, _ bool) []string {
+// can reports whether c can do what s asks.
+func (c collector) can(s scenario) bool { return !s.v2 || c.name != "vmagent" }
+
+func divvyArgs(config, storage string, _ scenario) []string {
 	return []string{"run", "--server.http.listen-addr=" + addr, "--storage.path=" + storage, config}
 }
 
-func vmagentArgs(config, storage string, gzip bool) []string {
+func vmagentArgs(config, storage string, s scenario) []string {
 	return []string{
 		"-httpListenAddr=" + addr, "-promscrape.config=" + config,
 		"-remoteWrite.tmpDataPath=" + storage, "-remoteWrite.forcePromProto", "-enableMetadata=false",
-		fmt.Sprintf("-promscrape.disableCompression=%t", !gzip),
-		"-remoteWrite.url=WRITE",
+		"-promscrape.dropOriginalLabels", "-promscrape.maxScrapeSize=64MB",
+		fmt.Sprintf("-promscrape.disableCompression=%t", !s.gzip),
+		"-remoteWrite.url=" + writeURL,
 	}
 }
 
-func prometheusArgs(config, storage string, _ bool) []string {
+func prometheusArgs(config, storage string, _ scenario) []string {
 	return []string{
 		"--agent", "--config.file=" + config, "--storage.agent.path=" + storage,
-		"--web.listen-address=" + addr,
+		"--web.listen-address=" + addr, "--web.enable-lifecycle",
 	}
+}
+
+// A setting fills in the templates of the configurations.
+type setting struct {
+	SD, Write, Addr, Message    string
+	Gzip, Rules                 bool
+	Interval, Timeout           string
+	DivvyRules, PrometheusRules string
+}
+
+// configure returns the configuration of c for s. Variants differ in a rule
+// that finds nothing.
+func (c collector) configure(s scenario, variant int) (string, error) {
+	set := setting{
+		SD: "http://" + bed + "/sd", Write: writeURL, Addr: addr, Message: "prometheus.WriteRequest",
+		Gzip: s.gzip, Rules: s.rules,
+		Interval: s.interval.String(), Timeout: min(s.interval, 10*time.Second).String(),
+	}
+	if s.v2 {
+		set.Message = "io.prometheus.write.v2.Request"
+	}
+	if s.rules {
+		rules := relabelRules(variant)
+		set.DivvyRules, set.PrometheusRules = divvyRules(rules), prometheusRules(rules)
+	}
+	text := c.config
+	if s.idle {
+		text = c.quick
+	}
+	t, err := template.New(c.name).Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("read the configuration of %s: %w", c.name, err)
+	}
+	var b strings.Builder
+	err = t.Execute(&b, set)
+	return b.String(), err
 }
 
 const divvyConfig = `discovery.http "fleet" {
-  url = "SD"
+  url = "{{.SD}}"
 }
 
 prometheus.scrape "fleet" {
   targets            = discovery.http.fleet.targets
   job_name           = "fleet"
-  scrape_interval    = "5s"
-  scrape_timeout     = "5s"
-  enable_compression = GZIP
-  forward_to         = [prometheus.remote_write.sink.receiver]
+  scrape_interval    = "{{.Interval}}"
+  scrape_timeout     = "{{.Timeout}}"
+  enable_compression = {{.Gzip}}
+  forward_to         = [prometheus.{{if .Rules}}relabel.rules{{else}}remote_write.sink{{end}}.receiver]
 }
-
+{{if .Rules}}
+prometheus.relabel "rules" {
+  forward_to = [prometheus.remote_write.sink.receiver]
+{{.DivvyRules}}}
+{{end}}
 prometheus.remote_write "sink" {
   endpoint {
-    url = "WRITE"
+    url              = "{{.Write}}"
+    protobuf_message = "{{.Message}}"
   }
 }
 `
@@ -152,20 +203,24 @@ prometheus.scrape "me" {
 
 prometheus.remote_write "sink" {
   endpoint {
-    url = "WRITE"
+    url = "{{.Write}}"
   }
 }
 `
 
 const promConfig = `global:
-  scrape_interval: 5s
-  scrape_timeout: 5s
+  scrape_interval: {{.Interval}}
+  scrape_timeout: {{.Timeout}}
 scrape_configs:
   - job_name: fleet
     honor_timestamps: true
-    enable_compression: GZIP
+    enable_compression: {{.Gzip}}
     http_sd_configs:
-      - url: SD
+      - url: {{.SD}}
+{{- if .Rules}}
+    metric_relabel_configs:
+{{.PrometheusRules}}
+{{- end}}
 `
 
 const promQuick = `global:
@@ -173,11 +228,12 @@ const promQuick = `global:
 scrape_configs:
   - job_name: me
     static_configs:
-      - targets: ["` + addr + `"]
+      - targets: ["{{.Addr}}"]
 `
 
 const promWrite = `remote_write:
-  - url: WRITE
+  - url: {{.Write}}
+    protobuf_message: {{.Message}}
     metadata_config:
       send: false
 `

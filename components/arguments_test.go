@@ -58,6 +58,9 @@ func pathOf(section, block, name string) string {
 // own are arguments that only divvy has.
 var own = map[string]bool{
 	"prometheus.remote_write argument wal . max_bytes": true, // the disk cap of the log
+	"pyroscope.echo export . receiver":                 true, // the whole kind
+	"pyroscope.write argument . wal":                   true,
+	"pyroscope.write argument wal . max_bytes":         true, // the disk cap of the log
 }
 
 // Every documented argument, block and export is there, and nothing else.
@@ -102,6 +105,9 @@ func walk(section, block string, t reflect.Type, out map[string]row) {
 			walk(section, block, f.Type, out)
 			continue
 		}
+		if parts[1] == "label" {
+			continue
+		}
 		optional := len(parts) > 2 && parts[2] == "optional"
 		out[pathOf(section, block, parts[0])] = row{Kind: parts[1], Required: !optional}
 		if parts[1] == "block" {
@@ -121,6 +127,7 @@ func elem(t reflect.Type) reflect.Type {
 // undocumentedDefaults are rows whose default in the table is a description.
 var undocumentedDefaults = map[string]string{
 	"prometheus.scrape argument . job_name":                 "",                    // the component's ID, when it is built
+	"pyroscope.scrape argument . job_name":                  "",                    // the same
 	"prometheus.scrape argument . scrape_fallback_protocol": "PrometheusText0.0.4", // spelled as a Go constant
 }
 
@@ -166,8 +173,14 @@ func values(section, block string, v reflect.Value, out map[string]any) {
 		switch parts := strings.Split(tag, ","); parts[1] {
 		case "squash":
 			values(section, block, v.Field(i), out)
+		case "label":
 		case "block":
-			defaults(section, strings.TrimPrefix(block+" > "+parts[0], " > "), elem(v.Field(i).Type()), out)
+			path, t := strings.TrimPrefix(block+" > "+parts[0], " > "), elem(v.Field(i).Type())
+			if !reflect.PointerTo(t).Implements(reflect.TypeFor[syntax.Defaulter]()) && v.Field(i).Kind() == reflect.Struct {
+				values(section, path, v.Field(i), out) // the block around it has set the defaults
+				continue
+			}
+			defaults(section, path, t, out)
 		default:
 			out[pathOf(section, block, parts[0])] = v.Field(i).Interface()
 		}

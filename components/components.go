@@ -15,6 +15,8 @@
 package components
 
 import (
+	"github.com/divvy-collector/divvy/components/kubernetes"
+	"github.com/divvy-collector/divvy/components/pyroscope"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/telemetry/live"
 )
@@ -31,10 +33,19 @@ func All() []component.Kind {
 		component.Of[localFileArguments, contentExport]("local.file", newLocalFile),
 		component.Of[echoArguments, echoExport]("prometheus.echo", newPrometheusEcho),
 		component.Of[component.None, targetsExport]("prometheus.exporter.self", newExporterSelf),
+		kubernetes.PodMonitors(),
+		kubernetes.Probes(),
+		kubernetes.ScrapeConfigs(),
+		kubernetes.ServiceMonitors(),
 		component.Of[receiveArguments, component.None]("prometheus.receive_http", newReceiveHTTP).Shows(live.Metrics),
 		component.Of[relabelArguments, relabelExports]("prometheus.relabel", newPrometheusRelabel).Shows(live.Metrics),
 		component.Of[remoteWriteArguments, remoteWriteExports]("prometheus.remote_write", newRemoteWrite).Shows(live.Metrics),
 		component.Of[scrapeArgs, component.None]("prometheus.scrape", newScrape).Shows(live.Metrics),
+		pyroscope.Echo(),
+		pyroscope.ReceiveHTTP(),
+		pyroscope.Relabel(),
+		pyroscope.Scrape(),
+		pyroscope.Write(),
 		component.Of[remoteHTTPArguments, contentExport]("remote.http", newRemoteHTTP),
 		component.Of[remoteKubernetesArguments, kubernetesExport]("remote.kubernetes.configmap", newRemoteKubernetes(kubernetesConfigMap())),
 		component.Of[remoteKubernetesArguments, kubernetesExport]("remote.kubernetes.secret", newRemoteKubernetes(kubernetesSecret())),

@@ -85,7 +85,7 @@ func (a *kubernetesSDArguments) Validate() error {
 
 // validateOwn refuses the pod's own namespace where there is no pod.
 func (a *kubernetesSDArguments) validateOwn() error {
-	if a.Namespaces.Own && !a.Client.inPod() {
+	if a.Namespaces.Own && !a.Client.InPod() {
 		return errors.New("namespaces > own_namespace is for collectors in a pod, without api_server and kubeconfig_file: give the names")
 	}
 	return nil
@@ -107,7 +107,7 @@ func (s kubernetesSelector) validate() error {
 func (a kubernetesSDArguments) source() sd.Config {
 	out := &kubernetes.SDConfig{
 		Role:             kubernetes.Role(a.Role),
-		APIServer:        a.Client.server(),
+		APIServer:        a.Client.Server(),
 		KubeConfig:       a.Client.KubeConfig,
 		HTTPClientConfig: a.Client.HTTP.Prometheus(),
 		NamespaceDiscovery: kubernetes.NamespaceDiscovery{

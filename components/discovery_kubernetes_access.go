@@ -68,7 +68,7 @@ func newDiscoveryKubernetes(env component.Env, a kubernetesSDArguments) (compone
 
 // newKubernetesAccess reports files of the client that cannot be used.
 func newKubernetesAccess(a kubernetesSDArguments) (kubernetesAccess, error) {
-	c, err := a.Client.open()
+	c, err := kube.New(a.Client.Kube())
 	if err != nil {
 		return kubernetesAccess{}, err
 	}

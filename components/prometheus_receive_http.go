@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/divvy-collector/divvy/components/args"
+	"github.com/divvy-collector/divvy/components/listen"
 	"github.com/divvy-collector/divvy/metrics/receive"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/telemetry"
@@ -16,8 +17,8 @@ import (
 
 // receiveArguments are the arguments of prometheus.receive_http.
 type receiveArguments struct {
-	HTTP serverHTTP  `alloy:"http,block,optional"`
-	GRPC *serverGRPC `alloy:"grpc,block,optional"` // no effect: see serverGRPC
+	HTTP listen.HTTP  `alloy:"http,block,optional"`
+	GRPC *listen.GRPC `alloy:"grpc,block,optional"` // no effect: see listen.GRPC
 
 	// GracefulShutdown is how long requests under way may take when the
 	// component stops or listens anew.
@@ -63,15 +64,15 @@ func (a *receiveArguments) Validate() error {
 }
 
 // server returns what concerns the server.
-func (a *receiveArguments) server() serverSettings {
-	return serverSettings{http: a.HTTP, graceful: a.GracefulShutdown}
+func (a *receiveArguments) server() listen.Settings {
+	return listen.Settings{HTTP: a.HTTP, Graceful: a.GracefulShutdown}
 }
 
 // A receiveHTTP is a server of its own around a receiver.
 type receiveHTTP struct {
 	env      component.Env
 	receiver *receive.Receiver
-	server   *server
+	server   *listen.Server
 }
 
 // newReceiveHTTP listens to nothing yet: Run does.
@@ -81,13 +82,13 @@ func newReceiveHTTP(env component.Env, a receiveArguments) (component.Instance[r
 	if r.receiver, err = receive.New(r.config(a), telemetry.Fanout(args.Sinks(a.ForwardTo))); err != nil {
 		return nil, err
 	}
-	m, err := newServerMetrics(env.Registry, "prometheus_receive_http", receive.Path, "api_v1_metrics_write")
+	m, err := listen.NewMetrics(env.Registry, "prometheus_receive_http", map[string]string{receive.Path: "api_v1_metrics_write"})
 	if err != nil {
 		return nil, fmt.Errorf("register server metrics: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle(receive.Path, r.receiver)
-	if r.server, err = newServer(env.Log, a.server(), m, mux); err != nil {
+	if r.server, err = listen.New(env.Log, a.server(), m, mux); err != nil {
 		return nil, err
 	}
 	r.warn(a)
@@ -118,7 +119,7 @@ func (r *receiveHTTP) warn(a receiveArguments) {
 // Update listens anew only if the server's arguments changed; requests under
 // way end where they began.
 func (r *receiveHTTP) Update(a receiveArguments) error {
-	if err := r.server.update(a.server()); err != nil {
+	if err := r.server.Update(a.server()); err != nil {
 		return err
 	}
 	r.warn(a)
@@ -132,9 +133,9 @@ func (r *receiveHTTP) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { r.receiver.Run(beside) })
-	r.server.run(ctx)
+	r.server.Run(ctx)
 	return nil
 }
 
 // Health is that of the server: unhealthy while it cannot listen.
-func (r *receiveHTTP) Health() component.Health { return r.server.health() }
+func (r *receiveHTTP) Health() component.Health { return r.server.Health() }

@@ -302,10 +302,11 @@ func (c *remoteWrite) Primed() bool { return c.writer.Opened() }
 
 // Health is that of the first endpoint that is not well.
 func (c *remoteWrite) Health() component.Health {
-	if err := c.writer.Health(); err != nil {
-		return component.Health{State: component.Unhealthy, Message: err.Error(), Since: time.Now()}
+	since, err := c.writer.Health()
+	if err != nil {
+		return component.Health{State: component.Unhealthy, Message: err.Error(), Since: since}
 	}
-	return component.Health{State: component.Healthy, Message: "samples are delivered", Since: time.Now()}
+	return component.Health{State: component.Healthy, Message: "samples are delivered", Since: since}
 }
 
 // remoteWriteDebug is what the component page shows.

@@ -112,7 +112,7 @@ type kubernetesPoll struct {
 // builds asks nothing before it runs.
 func newRemoteKubernetes(object kubernetesObject) func(component.Env, remoteKubernetesArguments) (component.Instance[remoteKubernetesArguments], error) {
 	return func(env component.Env, a remoteKubernetesArguments) (component.Instance[remoteKubernetesArguments], error) {
-		c, err := a.Client.open()
+		c, err := kube.New(a.Client.Kube())
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +129,7 @@ func newRemoteKubernetes(object kubernetesObject) func(component.Env, remoteKube
 
 // Update makes the next poll the one for a, at once.
 func (r *remoteKubernetes) Update(a remoteKubernetesArguments) error {
-	c, err := a.Client.open()
+	c, err := kube.New(a.Client.Kube())
 	if err != nil {
 		return err
 	}

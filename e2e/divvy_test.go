@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type divvy struct {
 	args    []string // further flags
 	env     []string // further variables, as NAME=value
 	wrap    []string // a command that runs the one that is appended to it; nil: none
+	program string   // another one with the same flags; empty: divvy
 
 	cmd  *exec.Cmd
 	exit chan error // receives what cmd.Wait returned, once
@@ -109,7 +111,7 @@ func (d *divvy) launch() {
 		d.w.t.Fatal(err)
 	}
 	defer log.Close()
-	args := slices.Concat(d.wrap, []string{*binary, "run", "--server.http.listen-addr=" + d.addr, "--storage.path=" + d.storage},
+	args := slices.Concat(d.wrap, []string{cmp.Or(d.program, *binary), "run", "--server.http.listen-addr=" + d.addr, "--storage.path=" + d.storage},
 		d.args, []string{d.path("config.alloy")})
 	d.cmd = exec.Command(args[0], args[1:]...)
 	d.cmd.Env = append(os.Environ(), d.env...)

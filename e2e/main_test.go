@@ -13,13 +13,17 @@ import (
 )
 
 var (
-	outage  = flag.Duration("outage", 20*time.Second, "how long the receiver is down in TestOutage…")
-	kills   = flag.Int("kills", 6, "how often TestKill… kills")
-	rolling = flag.Int("rolling", 3, "how many nodes are restarted in TestRollingRestart…")
-	pause   = flag.Duration("pause", 10*time.Second, "how long a node is stopped in TestPaused…")
-	split   = flag.Duration("split", 20*time.Second, "how long the network is split in TestSplit… and TestThird…")
-	binary  = flag.String("binary", "", "test this divvy instead of building one")
-	racy    = flag.Bool("race-binary", false, "build divvy with the race detector")
+	outage    = flag.Duration("outage", 20*time.Second, "how long the receiver is down in TestOutage…")
+	kills     = flag.Int("kills", 6, "how often TestKill… kills")
+	rolling   = flag.Int("rolling", 3, "how many nodes are restarted in TestRollingRestart…")
+	pause     = flag.Duration("pause", 10*time.Second, "how long a node is stopped in TestPaused…")
+	split     = flag.Duration("split", 20*time.Second, "how long the network is split in TestSplit… and TestThird…")
+	podCount  = flag.Int("pods", 500, "how many pods there are in TestKubernetes")
+	objects   = flag.Int("objects", 2000, "how many pods that are no targets there are in TestKubernetes")
+	apiOutage = flag.Duration("api-outage", 20*time.Second, "how long the API server is down in TestKubernetesOutage…")
+	alloy     = flag.String("alloy", "", "Grafana Alloy's program, for TestAlloy…")
+	binary    = flag.String("binary", "", "test this divvy instead of building one")
+	racy      = flag.Bool("race-binary", false, "build divvy with the race detector")
 )
 
 func TestMain(m *testing.M) {

@@ -39,11 +39,10 @@ type Config struct {
 // New returns a client that has not connected yet. It reads the files that the
 // configuration or the pod has for it, and reports those that it cannot use.
 func New(c Config) (kubernetes.Interface, error) {
-	set, err := c.rest()
+	set, err := c.REST()
 	if err != nil {
 		return nil, err
 	}
-	set.UserAgent = "divvy"
 	set.QPS = -1 // callers have intervals of their own
 	client, err := kubernetes.NewForConfig(set)
 	if err != nil {
@@ -52,8 +51,19 @@ func New(c Config) (kubernetes.Interface, error) {
 	return client, nil
 }
 
-// rest returns c for the library.
-func (c Config) rest() (*rest.Config, error) {
+// REST returns c for those who make clients of their own. It reads the files that
+// the configuration or the pod has, and reports those that it cannot use.
+func (c Config) REST() (*rest.Config, error) {
+	set, err := c.find()
+	if err != nil {
+		return nil, err
+	}
+	set.UserAgent = "divvy"
+	return set, nil
+}
+
+// find returns where the server is.
+func (c Config) find() (*rest.Config, error) {
 	switch {
 	case c.File != "":
 		set, err := clientcmd.BuildConfigFromFlags("", c.File)

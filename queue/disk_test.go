@@ -76,6 +76,64 @@ func TestFullDiskHeals(t *testing.T) {
 	})
 }
 
+// What the disk refused was delivered from memory, and nothing comes after it:
+// the log finds out by itself that the disk is well again.
+func TestIdleLogFindsTheDiskWellAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, full := vfs.NewMem(), toggle(false)
+		disk.Intercept(refusing(full, syscall.ENOSPC, segmentWrite))
+		l := open(t, small(disk))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { l.Run(ctx); close(done) }()
+		l.append(0, 1)
+		full.Store(true)
+		l.append(1, 3)
+		l.take(0, 3)
+		time.Sleep(time.Minute)
+		if s := l.Stats(); !errors.Is(s.Degraded, syscall.ENOSPC) || s.MemoryBytes != 0 {
+			t.Errorf("the disk is full: %+v", s)
+		}
+		full.Store(false)
+		time.Sleep(2 * probeAfter)
+		if s := l.Stats(); s.Degraded != nil {
+			t.Errorf("the disk is well: %+v", s)
+		}
+		l.append(3, 5)
+		cancel()
+		<-done
+		l.close()
+		again := open(t, small(disk.Crash()))
+		again.take(3, 5)
+		again.close()
+	})
+}
+
+// A file that could not be deleted, or renamed because it is damaged, is tried
+// again until it can.
+func TestRefusedDeletionIsTriedAgain(t *testing.T) {
+	disk, stuck := filled(t, 20), toggle(true)
+	before := files(t, disk)
+	disk.Intercept(refusing(stuck, syscall.EACCES, func(op vfs.Op) bool { return op.Kind == vfs.Remove }))
+	l := open(t, small(disk))
+	l.take(0, 20)
+	for range 3 {
+		l.keep()
+		if s := l.Stats(); !errors.Is(s.Degraded, fs.ErrPermission) || s.Segments != 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+	stuck.Store(false)
+	l.keep()
+	if s := l.Stats(); s.Degraded != nil {
+		t.Errorf("the disk is well: %+v", s)
+	}
+	if left := files(t, disk); strings.Contains(left, liveSuffix) {
+		t.Errorf("files %s; were %s", left, before)
+	}
+	l.close()
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	disk, full := vfs.NewMem(), toggle(true)
 	disk.Intercept(refusing(full, syscall.ENOSPC, segmentWrite))

@@ -72,6 +72,7 @@ func (l *Log) heal() (chores, error) {
 			break
 		}
 	}
+	l.probe()
 	for _, s := range l.segments(func(s *segment) bool { return s.damaged && !s.named }) {
 		l.markDamaged(s)
 	}
@@ -193,6 +194,7 @@ func (l *Log) openCursor() (err error) {
 func (l *Log) trim() {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	l.tidy()
 	for s := l.forgetAcked(); s != nil; s = l.forgetAcked() {
 		l.discard(s)
 	}

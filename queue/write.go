@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/divvy-collector/divvy/vfs"
 )
@@ -21,6 +22,8 @@ type writer struct {
 	nextSeq  uint64     // of the next record
 	unsynced bool       // file has bytes that were not synced
 	renamed  bool       // names in the directory were not synced
+	leftover []*segment // forgotten, and the disk refused to delete or rename their files
+	tried    time.Time  // when a write was last tried
 	closed   bool
 }
 
@@ -109,7 +112,7 @@ func (l *Log) tryWrite(g *group) error {
 		return err // is reported
 	}
 	err := l.write(g)
-	l.report(partAppend, err)
+	l.wrote(err)
 	if err != nil {
 		return err
 	}
@@ -117,6 +120,28 @@ func (l *Log) tryWrite(g *group) error {
 	defer l.mu.Unlock()
 	l.committedLocked(g)
 	return nil
+}
+
+// wrote reports how writing went.
+func (l *Log) wrote(err error) {
+	l.w.tried = time.Now()
+	l.report(partAppend, err)
+}
+
+// probeAfter is how long nothing is written to a disk that has refused before
+// the log asks it again of its own accord.
+const probeAfter = 5 * time.Second
+
+// probe begins a segment if the disk has refused the last record and nothing
+// has come since: what was refused may have been delivered from memory, and
+// then nothing else would find out that the disk is well again.
+func (l *Log) probe() {
+	l.mu.Lock()
+	refuses := l.faults.errs[partAppend] != nil && l.waitingBytes == 0
+	l.mu.Unlock()
+	if refuses && time.Since(l.w.tried) >= probeAfter {
+		l.wrote(l.roll(l.w.nextSeq))
+	}
 }
 
 // write appends g to the segment that is being written, or to a new one.
@@ -248,28 +273,71 @@ func (l *Log) undeliveredLocked(s *segment) amount {
 }
 
 // discard deletes the file of s, which the log has forgotten, or keeps it under
-// another name if it is damaged.
+// another name if it is damaged. What the disk refuses is tried again by tidy.
 func (l *Log) discard(s *segment) {
 	l.w.renamed = true
-	if s.damaged {
-		l.markDamaged(s)
-		return
+	err := l.tryDiscard(s)
+	if err != nil {
+		l.w.leftover = append(l.w.leftover, s)
 	}
-	l.report(partRemove, l.cfg.FS.Remove(l.path(s.name())))
+	l.tidied(err)
 }
 
-// markDamaged gives the file of s a name that says that it is kept.
-func (l *Log) markDamaged(s *segment) {
-	if s.named {
-		return
+// tidy discards what could not be discarded before.
+func (l *Log) tidy() {
+	list := l.w.leftover
+	l.w.leftover = nil
+	var errs []error
+	for _, s := range list {
+		if err := l.tryDiscard(s); err != nil {
+			l.w.leftover, errs = append(l.w.leftover, s), append(errs, err)
+		}
 	}
-	err := l.cfg.FS.Rename(l.path(s.name()), l.path(segmentName(s.id, true)))
-	l.report(partRemove, err)
-	if err != nil {
-		return
+	if len(list) > 0 {
+		l.w.renamed = true
+		l.tidied(errors.Join(errs...))
+	}
+}
+
+// tidied reports how a file was deleted or renamed. All is well once none is
+// left over.
+func (l *Log) tidied(err error) {
+	if err != nil || len(l.w.leftover) == 0 {
+		l.report(partRemove, err)
+	}
+}
+
+// tryDiscard deletes or renames the file of s. A file that is gone is deleted.
+func (l *Log) tryDiscard(s *segment) error {
+	if s.damaged {
+		return l.tryMark(s)
+	}
+	err := l.cfg.FS.Remove(l.path(s.name()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// markDamaged gives the file of s, which the log still has, a name that says
+// that it is kept.
+func (l *Log) markDamaged(s *segment) {
+	if !s.named {
+		l.tidied(l.tryMark(s))
+	}
+}
+
+// tryMark gives the file of s its name as a damaged one.
+func (l *Log) tryMark(s *segment) error {
+	if s.named {
+		return nil
+	}
+	if err := l.cfg.FS.Rename(l.path(s.name()), l.path(segmentName(s.id, true))); err != nil {
+		return err
 	}
 	l.w.renamed = true
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.named = true
+	return nil
 }

@@ -227,6 +227,34 @@ func TestTheFirstNodeDoesNotWaitForLong(t *testing.T) {
 	f(meetPatience+time.Second, "10.0.0.1:80", "10.0.0.2:80")
 }
 
+// What a node that was stopped could not ask says nothing about its peers.
+func TestStoppedNodeDoesNotMissItsPeers(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.start("node-0", nil)
+		b.settles(time.Second, "the cluster", 1, b.all()...)
+		n, err := Open(Config{
+			Name: "node-1", Cluster: "test", Advertise: netip.MustParseAddrPort("10.0.0.2:80"), Registry: prometheus.NewRegistry(),
+			Peers: func(context.Context) ([]string, error) { return []string{"10.0.0.1:80"}, nil },
+			Dial:  b.net.Dialer("10.0.0.2"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		time.Sleep(n.cfg.Stall + time.Second) // it does not run: so it is stopped
+		if m := n.join(b.t.Context(), false); m != away {
+			t.Errorf("looking for peers comes to %d; want %d", m, away)
+		}
+		if err := n.Health(); err != nil {
+			t.Errorf("health: %v", err)
+		}
+		n.lease.Renew(time.Now())
+		if m := n.join(b.t.Context(), false); m != met {
+			t.Errorf("once it runs again it comes to %d; want %d", m, met)
+		}
+	})
+}
+
 // state describes what every node sees.
 func (b *bubble) state() string {
 	text := ""

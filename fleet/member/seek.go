@@ -33,6 +33,7 @@ type meeting uint8
 
 const (
 	met    meeting = iota // somebody answered
+	away                  // this node was stopped and does not ask before it has withdrawn
 	nobody                // there is nobody to meet yet
 	silent                // nobody listens where peers should be
 	failed                // no peer can be looked up, or none takes this node in
@@ -58,7 +59,7 @@ func (n *Node) seek(ctx context.Context) {
 		switch {
 		case m == met:
 			pause = n.cfg.Rejoin
-		case m == silent && time.Since(begin) < meetPatience:
+		case m == away, m == silent && time.Since(begin) < meetPatience:
 			pause = meetRetry
 		default:
 			wait = min(2*wait, maxBackoff)
@@ -93,8 +94,8 @@ func (n *Node) join(ctx context.Context, mayWait bool) meeting {
 	case m == met:
 		n.found(met, nil)
 		return met
-	case ctx.Err() != nil:
-		return m
+	case ctx.Err() != nil, m == away:
+		return m // says nothing about the peers
 	case len(peers) == 0 && why == nil:
 		n.tellAlone(nobody, "")
 		n.found(nobody, nil)
@@ -111,7 +112,8 @@ func (n *Node) join(ctx context.Context, mayWait bool) meeting {
 }
 
 // meetAny tries all of the peers at once. It returns met if any took this node
-// in, silent if nobody answered at all, and why each did not.
+// in, away if this node was stopped meanwhile, silent if nobody answered at
+// all, and why each did not.
 func (n *Node) meetAny(ctx context.Context, peers []string) (meeting, []string) {
 	errs := make([]error, len(peers))
 	var wg sync.WaitGroup
@@ -123,6 +125,9 @@ func (n *Node) meetAny(ctx context.Context, peers []string) (meeting, []string) 
 	for i, err := range errs {
 		if err == nil {
 			return met, nil
+		}
+		if errors.Is(err, errStale) {
+			return away, nil
 		}
 		var op *net.OpError
 		if !errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &op) && op.Op == "dial") {

@@ -20,6 +20,9 @@ func (v View) Digest(t time.Time) uint64 {
 		b = append(append(b[:0], m.Name...), 0xFF)
 		b = appendInstant(b, m.From, t)
 		b = appendInstant(b, m.Until, t)
+		if m.Foreign {
+			b = append(b, 0xFF)
+		}
 		sum.Write(b)
 	}
 	if v.quorum.Size > 1 {

@@ -56,3 +56,31 @@ func TestKeyIgnoresMetaLabelsOnly(t *testing.T) {
 		t.Error("a parameter does not change the key")
 	}
 }
+
+// What rules have made equal is one target, whatever it was before.
+func TestFinalKeyIsOfWhatIsFetchedAndOfTheSeries(t *testing.T) {
+	base := labels.FromStrings("instance", "a:1", "job", "x")
+	f := func(url string, public labels.Labels, same bool) {
+		t.Helper()
+		if got := FinalKey(url, public) == FinalKey("http://a:1/metrics", base); got != same {
+			t.Errorf("%s %s: the same is %t", url, public, got)
+		}
+	}
+	f("http://a:1/metrics", labels.FromStrings("job", "x", "instance", "a:1"), true)
+	f("http://a:1/metrics?x=1", base, false)
+	f("http://a:1/metrics", labels.FromStrings("instance", "a:1", "job", "y"), false)
+	f("http://a:1/metrics", labels.FromStrings("instance", "a:1", "job", "x", "pod", "p"), false)
+}
+
+func TestDiscoveredKeyIsOfTheLabelsAsText(t *testing.T) {
+	f := func(want string, own ...string) {
+		t.Helper()
+		if got := DiscoveredKey(labels.FromStrings(own...)); got != StringKey(want) {
+			t.Errorf("the key of %v is not that of %s", own, want)
+		}
+	}
+	f(`{}`)
+	f(`{__address__="10.0.0.1:80"}`, "__address__", "10.0.0.1:80", "__meta_kubernetes_pod_container_name", "c")
+	f(`{a="x\"y", a_b="", b="é\n"}`, "b", "é\n", "a", `x"y`, "a_b", "")
+	f(`{a0="", a="", a_="z"}`, "a", "", "a0", "", "a_", "z") // sorted as text: 0 before =
+}

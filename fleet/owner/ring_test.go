@@ -221,3 +221,24 @@ func BenchmarkNewView1000Nodes(b *testing.B) {
 		viewOf(names...)
 	}
 }
+
+// While a node of other software takes part, owners are those that it knows;
+// before and after, and for targets that have one key, they are our own.
+func TestForeignKeysCountWhileForeignNodesTakePart(t *testing.T) {
+	start := time.Unix(1000, 0)
+	v := NewView(Member{Name: "a"}, Member{Name: "b"},
+		Member{Name: "x", From: start, Until: start.Add(time.Minute), Peer: true, Foreign: true})
+	f := func(key, foreign Key, after time.Duration, want Key) {
+		t.Helper()
+		if got := v.RingKey(key, foreign, start.Add(after)); got != want {
+			t.Errorf("%d, %d after %s: looked up by %d", key, foreign, after, got)
+		}
+	}
+	f(1, 2, -time.Nanosecond, 1)
+	f(1, 2, 0, 2)
+	f(1, 0, 0, 1)
+	f(1, 2, time.Minute, 1)
+	if got := Alone("a").RingKey(1, 2, start); got != 1 {
+		t.Errorf("alone: looked up by %d", got)
+	}
+}

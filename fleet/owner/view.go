@@ -14,6 +14,7 @@ import (
 type View struct {
 	members []Member // by name, then From
 	lives   []int    // lives[n]: index of the first member with the n-th name; one more at the end
+	foreign []int    // indexes of the members that are Foreign
 	ring    *ring
 	quorum  Quorum
 	edges   []edge // of the number of serving members; only with a quorum
@@ -25,6 +26,8 @@ type Member struct {
 	From  time.Time // serves slots at or after From; zero: since ever
 	Until time.Time // serves slots before Until; zero: no end is known
 	Peer  bool      // another process than the one whose View this is, even if it has its name
+
+	Foreign bool // of other software: it knows some targets by other keys
 }
 
 // Alone returns the View of a node that is a cluster of one.
@@ -47,6 +50,9 @@ func (v View) With(members ...Member) View {
 		if len(names) == 0 || names[len(names)-1] != m.Name {
 			names = append(names, m.Name)
 			w.lives = append(w.lives, i)
+		}
+		if m.Foreign {
+			w.foreign = append(w.foreign, i)
 		}
 	}
 	w.lives = append(w.lives, len(w.members))

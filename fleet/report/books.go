@@ -37,7 +37,7 @@ func (r *Reporter) book(s *set) coverage.Book {
 	b := coverage.NewBook(r.cfg.Self, s.clustered)
 	for i := range s.targets {
 		t := &s.targets[i]
-		m, _ := view.Owner(t.Key, nextSlot(t, now))
+		m, _ := t.Owner(view, nextSlot(t, now))
 		b.Add(t.Key, m.Name)
 	}
 	return b

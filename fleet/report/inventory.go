@@ -111,14 +111,15 @@ func (inv inventory) digests() []Digest {
 	return list
 }
 
-// shared returns the keys of the targets that nodes share out.
-func (inv inventory) shared() (keys []owner.Key) {
+// shared returns by which keys the targets that nodes share out are looked up.
+func (inv inventory) shared(view owner.View, now time.Time) (keys []owner.Key) {
 	for i := range inv.sets {
 		if !inv.sets[i].clustered {
 			continue
 		}
 		for j := range inv.sets[i].targets {
-			keys = append(keys, inv.sets[i].targets[j].Key)
+			t := &inv.sets[i].targets[j]
+			keys = append(keys, view.RingKey(t.Key, t.Foreign, now))
 		}
 	}
 	return keys
@@ -129,7 +130,7 @@ func owns(t *status.Target, view owner.View, self string, now time.Time) bool {
 	if !t.Clustered {
 		return true
 	}
-	m, ok := view.Owner(t.Key, nextSlot(t, now))
+	m, ok := t.Owner(view, nextSlot(t, now))
 	return ok && m.Name == self && !m.Peer
 }
 

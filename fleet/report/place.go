@@ -15,7 +15,7 @@ func (t *table) owner(r *row) string {
 	if len(r.owners) > 0 {
 		return r.owners[0]
 	}
-	m, ok := t.view.Owner(r.Key, nextSlot(&r.Target, t.at))
+	m, ok := r.Target.Owner(t.view, nextSlot(&r.Target, t.at))
 	if ok && r.Clustered && slices.ContainsFunc(t.silent, func(s Silent) bool { return s.Name == m.Name }) {
 		return m.Name
 	}
@@ -29,7 +29,7 @@ func (t *table) placement(r *row) Placement {
 		p.Owners = r.owners
 	}
 	if r.Clustered {
-		p.Since, p.Previous = t.history.since(r.Key, p.Owner, t.at)
+		p.Since, p.Previous = t.history.since(t.view.RingKey(r.Key, r.Foreign, t.at), p.Owner, t.at)
 	}
 	p.Why = t.why(r, &p)
 	return p
@@ -41,7 +41,7 @@ func (t *table) why(r *row, p *Placement) string {
 		return "not clustered: every node scrapes it"
 	}
 	size := t.view.Size(t.at)
-	m, ok := t.view.Owner(r.Key, p.Next)
+	m, ok := r.Target.Owner(t.view, p.Next)
 	switch {
 	case !ok && t.view.Quorum().Size > 1:
 		return fmt.Sprintf("fewer than %d members: nobody serves", t.view.Quorum().Size)
@@ -68,7 +68,7 @@ func (t *table) next(r *row, p *Placement) string {
 		if !date.After(p.Next) {
 			continue
 		}
-		if m, ok := t.view.Owner(r.Key, date); ok && m.Name != p.Owner {
+		if m, ok := r.Target.Owner(t.view, date); ok && m.Name != p.Owner {
 			return fmt.Sprintf("; %s takes it over at %s", m.Name, date.Format("15:04:05"))
 		}
 	}

@@ -25,6 +25,7 @@ type matcher struct {
 // compile returns what q means, or what is wrong with it.
 func (q Query) compile() (matcher, error) {
 	m := matcher{Query: q, text: strings.ToLower(strings.TrimSpace(q.Text))}
+	m.URL = status.HidePasswords(q.URL) // as it is shown
 	var err error
 	if m.labels, err = selector.Parse(q.Matchers); err != nil {
 		return matcher{}, err

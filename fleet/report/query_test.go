@@ -34,6 +34,24 @@ func tableOf(r *rand.Rand, n int) table {
 	return tab
 }
 
+// A target is found by its URL with its secrets and as it is shown.
+func TestTargetIsFoundByItsURLWithSecrets(t *testing.T) {
+	shown := row{Target: status.Target{URL: status.HidePasswords("http://me:hunter2@h/?token=hunter2&module=a")}}
+	f := func(url string, found bool) {
+		t.Helper()
+		m, err := Query{URL: url}.compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.matches(&shown, "") != found {
+			t.Errorf("%s: found %t", url, !found)
+		}
+	}
+	f("http://me:hunter2@h/?token=hunter2&module=a", true)
+	f(shown.URL, true)
+	f("http://me:hunter2@h/?token=hunter2&module=b", false)
+}
+
 // Pages of any query put together are what the query selects, in order.
 func TestPagesAreTheWholeInOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

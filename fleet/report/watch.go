@@ -134,7 +134,7 @@ func (r *Reporter) askAgain(ctx context.Context) {
 // which something will; zero: nothing is announced.
 func (r *Reporter) follow(view owner.View) (date time.Time) {
 	peers, now := r.peers(), r.cfg.Now()
-	r.times.follow(r.cfg.Self, peers, view, now, func() []owner.Key { return r.inventory().shared() })
+	r.times.follow(r.cfg.Self, peers, view, now, func() []owner.Key { return r.inventory().shared(view, now) })
 	for i := range peers {
 		for _, d := range []time.Time{peers[i].From, peers[i].Until} {
 			if d.After(now) && (date.IsZero() || d.Before(date)) {

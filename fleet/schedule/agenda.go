@@ -35,6 +35,11 @@ type timed struct {
 	lost   int   // slots that were told as lost since then
 }
 
+// owner returns who serves a slot of e, by view.
+func (e Entry) owner(view owner.View, slot time.Time) (owner.Member, bool) {
+	return view.Owner(view.RingKey(e.Key, e.Foreign, slot), slot)
+}
+
 // latest returns the latest slot that has passed.
 func (t *timed) latest() int64 { return t.next - int64(t.Interval) }
 
@@ -57,6 +62,7 @@ func (a *Agenda) Set(now time.Time, entries []Entry) {
 			t.Entry, t.since = e, now.UnixNano()
 			t.plan(now)
 		}
+		t.Foreign = e.Foreign // slots stay, whoever owns them
 		kept[e.Key] = t
 	}
 	a.entries = kept
@@ -129,12 +135,12 @@ func (a *Agenda) pass(t *timed, now time.Time) {
 	slot := time.Unix(0, t.next)
 	if now.Sub(slot) >= t.Interval {
 		latest := owner.Slot(t.Key, t.Interval, now)
-		if m, ok := a.view.Owner(t.Key, slot); ok && a.isSelf(m) {
+		if m, ok := t.owner(a.view, slot); ok && a.isSelf(m) {
 			a.round.Missed += countSlots(slot, latest, m.Until, t.Interval)
 		}
 		slot = latest
 	}
-	m, ok := a.view.Owner(t.Key, slot)
+	m, ok := t.owner(a.view, slot)
 	late := now.Sub(slot)
 	switch {
 	case !ok || !a.isSelf(m):
@@ -179,7 +185,7 @@ func (a *Agenda) predecessor(t *timed, slot time.Time) string {
 	if t.ours {
 		return ""
 	}
-	m, ok := a.view.Owner(t.Key, slot.Add(-t.Interval))
+	m, ok := t.owner(a.view, slot.Add(-t.Interval))
 	if !ok || m.Name == a.self {
 		return ""
 	}

@@ -25,7 +25,7 @@ func BenchmarkLook100kKeys1000Nodes(b *testing.B) {
 			rnd := rand.New(rand.NewPCG(1, 2))
 			var entries []Entry
 			for range 100_000 {
-				entries = append(entries, Entry{owner.Key(rnd.Uint64()), 10 * time.Second})
+				entries = append(entries, Entry{Key: owner.Key(rnd.Uint64()), Interval: 10 * time.Second})
 			}
 			a.Set(now, entries)
 			now = now.Add(15 * time.Second)

@@ -66,6 +66,7 @@ type Config struct {
 // An Entry asks for the slots of Key at every Interval, which is positive.
 type Entry struct {
 	Key      owner.Key
+	Foreign  owner.Key // by which nodes of other software know it; zero: by Key
 	Interval time.Duration
 }
 

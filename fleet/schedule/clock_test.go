@@ -90,7 +90,7 @@ func TestEverySlotIsServedOnceOnTime(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 1))
 		var entries []Entry
 		for range 500 {
-			entries = append(entries, Entry{owner.Key(r.Uint64()), time.Duration(1+r.IntN(20)) * time.Second})
+			entries = append(entries, Entry{Key: owner.Key(r.Uint64()), Interval: time.Duration(1+r.IntN(20)) * time.Second})
 		}
 		d.clock.Set(entries)
 		start := d.now()
@@ -118,7 +118,7 @@ func TestOneCallServesATick(t *testing.T) {
 	run(t, func(d *desk) {
 		var entries []Entry
 		for i := range 1000 {
-			entries = append(entries, Entry{owner.StringKey(fmt.Sprint(i)), 10 * time.Second})
+			entries = append(entries, Entry{Key: owner.StringKey(fmt.Sprint(i)), Interval: 10 * time.Second})
 		}
 		d.clock.Set(entries)
 		dues, calls := d.take(10 * time.Second)
@@ -131,7 +131,7 @@ func TestOneCallServesATick(t *testing.T) {
 func TestOnlyOwnSlotsAreServed(t *testing.T) {
 	run(t, func(d *desk) {
 		const key = owner.Key(12345)
-		d.clock.Set([]Entry{{key, time.Second}})
+		d.clock.Set([]Entry{{Key: key, Interval: time.Second}})
 		d.view.Set(owner.Alone("other"))
 		if dues, _ := d.take(5 * time.Second); len(dues) != 0 {
 			t.Errorf("served the other's slots: %v", dues)
@@ -148,7 +148,7 @@ func TestOnlyOwnSlotsAreServed(t *testing.T) {
 
 func TestFollowChangesTheView(t *testing.T) {
 	run(t, func(d *desk) {
-		d.clock.Set([]Entry{{1, time.Second}})
+		d.clock.Set([]Entry{{Key: 1, Interval: time.Second}})
 		d.clock.Follow(cell.New(owner.Alone("other")), nil)
 		if dues, _ := d.take(5 * time.Second); len(dues) != 0 {
 			t.Errorf("served the other's slots: %v", dues)
@@ -158,10 +158,10 @@ func TestFollowChangesTheView(t *testing.T) {
 
 func TestKeptKeysKeepTheirPlace(t *testing.T) {
 	run(t, func(d *desk) {
-		d.clock.Set([]Entry{{1, 10 * time.Second}, {2, 10 * time.Second}})
+		d.clock.Set([]Entry{{Key: 1, Interval: 10 * time.Second}, {Key: 2, Interval: 10 * time.Second}})
 		n := 0
 		for range 30 { // the list changes more often than slots come
-			d.clock.Set([]Entry{{1, 10 * time.Second}})
+			d.clock.Set([]Entry{{Key: 1, Interval: 10 * time.Second}})
 			dues, _ := d.take(time.Second)
 			n += len(dues)
 		}
@@ -173,9 +173,9 @@ func TestKeptKeysKeepTheirPlace(t *testing.T) {
 
 func TestAnotherIntervalStartsWithItsNextSlot(t *testing.T) {
 	run(t, func(d *desk) {
-		d.clock.Set([]Entry{{7, 10 * time.Second}})
+		d.clock.Set([]Entry{{Key: 7, Interval: 10 * time.Second}})
 		d.take(25 * time.Second)
-		d.clock.Set([]Entry{{7, time.Second}})
+		d.clock.Set([]Entry{{Key: 7, Interval: time.Second}})
 		if dues, _ := d.take(5 * time.Second); len(dues) != 5 {
 			t.Errorf("%d slots in 5 s; want 5", len(dues))
 		}
@@ -185,7 +185,7 @@ func TestAnotherIntervalStartsWithItsNextSlot(t *testing.T) {
 // A delay serves the latest slot, late, and none of those before.
 func TestDelayServesTheLatestSlot(t *testing.T) {
 	run(t, func(d *desk) {
-		d.clock.Set([]Entry{{0, time.Second}})
+		d.clock.Set([]Entry{{Key: 0, Interval: time.Second}})
 		d.take(3 * time.Second)
 		base := time.Now()
 		// The step is small enough to count as a delay, not as a step.
@@ -201,7 +201,7 @@ func TestStepForwardMakesNoBurst(t *testing.T) {
 	run(t, func(d *desk) {
 		var entries []Entry
 		for i := range 200 {
-			entries = append(entries, Entry{owner.StringKey(fmt.Sprint(i)), 20 * time.Second})
+			entries = append(entries, Entry{Key: owner.StringKey(fmt.Sprint(i)), Interval: 20 * time.Second})
 		}
 		d.clock.Set(entries)
 		d.take(30 * time.Second)
@@ -226,7 +226,7 @@ func TestStepForwardMakesNoBurst(t *testing.T) {
 
 func TestStepBackRepeatsNoSlot(t *testing.T) {
 	run(t, func(d *desk) {
-		d.clock.Set([]Entry{{3, time.Second}, {400_000_000, 5 * time.Second}})
+		d.clock.Set([]Entry{{Key: 3, Interval: time.Second}, {Key: 400_000_000, Interval: 5 * time.Second}})
 		last := map[owner.Key]time.Time{}
 		total := 0
 		check := func(wait time.Duration) {
@@ -256,7 +256,7 @@ func TestStepBackRepeatsNoSlot(t *testing.T) {
 func TestNothingIsServedAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk()
-		d.clock.Set([]Entry{{1, time.Second}})
+		d.clock.Set([]Entry{{Key: 1, Interval: time.Second}})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		d.clock.Run(ctx)
@@ -271,7 +271,7 @@ func BenchmarkTick(b *testing.B) {
 	c := New(Config{Self: "me", View: cell.New(owner.Alone("me"))})
 	var entries []Entry
 	for i := range 10_000 {
-		entries = append(entries, Entry{owner.StringKey(fmt.Sprint(i)), 10 * time.Second})
+		entries = append(entries, Entry{Key: owner.StringKey(fmt.Sprint(i)), Interval: 10 * time.Second})
 	}
 	c.Set(entries)
 	now, view := time.Now().Round(0), c.view.Load()

@@ -67,7 +67,7 @@ func TestAStoppedClockServesWhatTheViewSaysThen(t *testing.T) {
 		run(t, func(d *desk) {
 			l := d.lease()
 			d.view.Set(owner.NewView(owner.Member{Name: "me"}, owner.Member{Name: "other", From: time.Unix(1<<40, 0)}))
-			d.clock.Set([]Entry{{1, time.Second}, {2, time.Second}, {3, time.Second}})
+			d.clock.Set([]Entry{{Key: 1, Interval: time.Second}, {Key: 2, Interval: time.Second}, {Key: 3, Interval: time.Second}})
 			if dues, _ := d.take(stall); len(dues) < 3 {
 				t.Fatalf("%d slots before the stop", len(dues))
 			}
@@ -101,7 +101,7 @@ func TestAStaleSlotOfAnEndedWindowIsMissed(t *testing.T) {
 		t.Helper()
 		now := time.Unix(1_800_000_000, 0)
 		a := NewAgenda("me")
-		a.Set(now, []Entry{{0, time.Minute}})
+		a.Set(now, []Entry{{Key: 0, Interval: time.Minute}})
 		slot := owner.NextSlot(0, time.Minute, now)
 		r := a.Turn(slot.Add(late), owner.NewView(owner.Member{Name: "me", Until: slot.Add(time.Millisecond)}), false)
 		if len(r.Due) != due || r.Missed != missed {
@@ -118,7 +118,7 @@ func TestAStaleSlotOfAnEndedWindowIsMissed(t *testing.T) {
 func TestASleepingMachineServesNothingOfItsSleep(t *testing.T) {
 	run(t, func(d *desk) {
 		l := d.lease()
-		d.clock.Set([]Entry{{2, 250 * time.Millisecond}})
+		d.clock.Set([]Entry{{Key: 2, Interval: 250 * time.Millisecond}})
 		d.take(time.Second)
 		d.step(time.Minute)
 		woke := d.now()

@@ -44,11 +44,11 @@ func (a *Agenda) look(now time.Time, before owner.View) {
 			continue
 		}
 		at := time.Unix(0, slot)
-		m, ok := a.view.Owner(t.Key, at)
+		m, ok := t.owner(a.view, at)
 		if !ok || !a.isSelf(m) {
 			continue
 		}
-		if former, owned := before.Owner(t.Key, at); owned {
+		if former, owned := t.owner(before, at); owned {
 			end, known := endOf(a.view, former)
 			if !known || a.isSelf(former) { // or it was ours in time, and was left out for a reason
 				continue
@@ -86,7 +86,7 @@ func (a *Agenda) catchUp(now time.Time) {
 		if t == nil || t.latest() != l.slot || t.served >= l.slot {
 			continue
 		}
-		switch m, ok := a.view.Owner(l.key, slot); {
+		switch m, ok := t.owner(a.view, slot); {
 		case !ok || !a.isSelf(m):
 		case over(m, now):
 			a.round.Missed++

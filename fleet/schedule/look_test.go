@@ -27,7 +27,7 @@ func manyKeys(n int, interval time.Duration) []Entry {
 	r := rand.New(rand.NewPCG(9, uint64(n)))
 	var entries []Entry
 	for range n {
-		entries = append(entries, Entry{owner.Key(r.Uint64()), interval})
+		entries = append(entries, Entry{Key: owner.Key(r.Uint64()), Interval: interval})
 	}
 	return entries
 }
@@ -223,7 +223,7 @@ func TestSlotsFromBeforeTheKeyAreNotCaughtUp(t *testing.T) {
 func TestLostAndGainedKeysAreTold(t *testing.T) {
 	run(t, func(d *desk) {
 		const key = owner.Key(12345)
-		d.clock.Set([]Entry{{key, time.Second}})
+		d.clock.Set([]Entry{{Key: key, Interval: time.Second}})
 		d.take(3500 * time.Millisecond)
 		view := func(join, back time.Duration) owner.View {
 			at := d.now().Truncate(time.Second)
@@ -291,7 +291,7 @@ func TestSlotAtTheEndIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for range 50 {
 			d := newDesk()
-			d.clock.Set([]Entry{{0, time.Second}})
+			d.clock.Set([]Entry{{Key: 0, Interval: time.Second}})
 			end := owner.NextSlot(0, time.Second, d.now())
 			ctx, cancel := context.WithDeadline(t.Context(), end)
 			d.clock.Run(ctx)
@@ -374,7 +374,7 @@ func TestClockEqualsADumbOne(t *testing.T) {
 			twin := &dumb{start: d.now(), served: map[string]int{}, last: map[owner.Key]time.Time{}}
 			for i := range 40 {
 				interval := []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 50 * time.Second}[i%4]
-				twin.entries = append(twin.entries, Entry{owner.Key(r.Uint64()), interval})
+				twin.entries = append(twin.entries, Entry{Key: owner.Key(r.Uint64()), Interval: interval})
 			}
 			twin.view = owner.NewView(members...)
 			d.view.Set(twin.view)

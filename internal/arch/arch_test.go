@@ -38,17 +38,24 @@ var mayImport = []struct {
 	{"metrics/exposition", nil},
 	{"metrics/scrape/fetch", nil},
 	{"metrics/scrape", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/exposition", "metrics/scrape/fetch", "fleet/owner", "fleet/schedule"}},
+	{"metrics/scrape/jobs", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape", "metrics/relabel", "fleet/owner", "fleet/schedule"}},
 	{"metrics/relabel", []string{"telemetry", "telemetry/live"}},
 	{"metrics/remote", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "queue", "vfs", "metrics/remote/wire"}},
 	{"metrics/remote/wire", []string{"telemetry", "queue"}},
+	{"profiles/scrape/wire", nil},
 	{"metrics/receive", []string{"telemetry", "telemetry/live"}},
 	{"metrics/", []string{"telemetry"}},
+	{"profiles", []string{"telemetry"}},
+	{"profiles/push", []string{"cell", "profiles", "queue", "telemetry", "telemetry/live", "telemetry/status", "vfs"}},
+	{"profiles/scrape/", []string{"cell", "fleet/owner", "fleet/schedule", "profiles", "profiles/scrape/", "telemetry", "telemetry/live", "telemetry/status"}},
+	{"profiles/", []string{"profiles", "telemetry", "telemetry/live"}},
 	{"discovery/", []string{"cell", "telemetry", "discovery/"}},
-	{"kube/", nil},
+	{"kube/", []string{"cell", "telemetry", "kube/"}},
 	{"pipeline/component", []string{"cell", "fleet/owner", "fleet/schedule", "telemetry", "telemetry/status", "telemetry/live"}},
 	{"pipeline/", []string{"cell", "fleet/owner", "telemetry", "telemetry/status", "telemetry/live", "pipeline/"}},
 	{"components/args", []string{"telemetry", "telemetry/status"}},
-	{"components/", []string{"cell", "vfs", "telemetry", "telemetry/status", "telemetry/live", "pipeline/component", "components/args", "metrics/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "kube/", "remotehttp/"}},
+	{"components/listen", []string{"cell", "pipeline/component"}},
+	{"components/", []string{"cell", "vfs", "telemetry", "telemetry/status", "telemetry/live", "pipeline/component", "components/args", "components/kubernetes", "components/listen", "components/pyroscope", "metrics/", "profiles/", "discovery/", "fleet/owner", "fleet/schedule", "local/", "kube/", "remotehttp/"}},
 	{"web/", []string{"cell", "fleet/", "pipeline/", "telemetry", "telemetry/status", "telemetry/live", "web/"}},
 	{"internal/", []string{""}},
 	{"cmd/", []string{""}},
@@ -59,13 +66,14 @@ var mayImport = []struct {
 
 // pure packages decide and never act: they may not reach for these.
 var pure = map[string][]string{
-	"fleet/owner":        {"net", "net/http", "os", "log/slog", "context", "sync"},
-	"fleet/simulate":     {"net", "net/http", "os", "log/slog", "context", "sync"},
-	"metrics/exposition": {"net", "net/http", "os", "log/slog", "context"},
+	"fleet/owner":          {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"fleet/simulate":       {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"metrics/exposition":   {"net", "net/http", "os", "log/slog", "context"},
+	"profiles/scrape/wire": {"net", "net/http", "os", "log/slog", "context", "sync"},
 }
 
 // testsOnly packages are imported by tests, by the demo and by the bench.
-var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet"}
+var testsOnly = []string{"internal/arch", "internal/sim", "internal/script", "internal/bench", "internal/testbed", "internal/memnet", "internal/kubetest", "internal/kubefake", "internal/profileserver"}
 
 func TestImportsPointDown(t *testing.T) {
 	for _, f := range sources(t) {

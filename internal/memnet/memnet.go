@@ -61,7 +61,11 @@ func (n *Net) Dialer(host string) func(ctx context.Context, network, addr string
 }
 
 func (n *Net) dial(ctx context.Context, host, addr string) (net.Conn, error) {
-	to := tcpAddr(addr)
+	parsed, err := netip.ParseAddrPort(addr)
+	if err != nil { // nobody listens at a name
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	to := net.TCPAddrFromAddrPort(parsed)
 	n.mu.Lock()
 	l, cut := n.listeners[addr], n.cut(host, to.IP.String()) || n.cut(to.IP.String(), host)
 	n.ports++

@@ -24,7 +24,7 @@ type Config struct {
 //	/t/<n>/metrics, /sd    the fleet
 //	/api/v1/write          the receiver
 //	/report                both reports as JSON; ?settle=5s leaves recent scrapes out
-//	/mode?target=&kind=&delay=   POST: Fleet.SetMode; without target, of all
+//	/mode?target=&kind=&delay=&until=   POST: Fleet.SetMode; without target, of all
 //	/fault                 POST: Receiver.SetFault with a Fault as JSON
 type Bed struct {
 	Fleet    *Fleet
@@ -115,10 +115,14 @@ func (b *Bed) report(w http.ResponseWriter, r *http.Request) error {
 
 func (b *Bed) setMode(r *http.Request) error {
 	m := Mode{Kind: Kind(r.FormValue("kind"))}
-	if text := r.FormValue("delay"); text != "" {
+	for name, d := range map[string]*time.Duration{"delay": &m.Delay, "until": &m.Until} {
+		text := r.FormValue(name)
+		if text == "" {
+			continue
+		}
 		var err error
-		if m.Delay, err = time.ParseDuration(text); err != nil {
-			return fmt.Errorf("read delay: %w", err)
+		if *d, err = time.ParseDuration(text); err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
 		}
 	}
 	if text := r.FormValue("target"); text != "" {
@@ -142,12 +146,24 @@ type Server struct {
 	done sync.WaitGroup
 }
 
+// manyHosts is from how many addresses on one listener serves them all: a
+// descriptor each would be too many.
+const manyHosts = 1000
+
 // Serve listens on addr (empty: a free port of 127.0.0.1), and on the same
 // port of the first hosts addresses that a fleet spreads over. Closing a
 // Server and serving the same address again is an outage.
 func Serve(addr string, hosts int, h http.Handler) (*Server, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
+	}
+	if hosts >= manyHosts {
+		l, err := listenLoopback("tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("serve the testbed: %w", err)
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		return newServer(h, net.JoinHostPort("127.0.0.1", port), l), nil
 	}
 	first, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -165,11 +181,16 @@ func Serve(addr string, hosts int, h http.Handler) (*Server, error) {
 		}
 		listeners = append(listeners, l)
 	}
-	s := &Server{http: &http.Server{Handler: h}, addr: first.Addr().String()}
+	return newServer(h, first.Addr().String(), listeners...), nil
+}
+
+// newServer serves h on the listeners.
+func newServer(h http.Handler, addr string, listeners ...net.Listener) *Server {
+	s := &Server{http: &http.Server{Handler: h}, addr: addr}
 	for _, l := range listeners {
 		s.done.Go(func() { s.http.Serve(l) })
 	}
-	return s, nil
+	return s
 }
 
 // Addr returns host:port of the server.

@@ -21,19 +21,24 @@ type body struct {
 	lines []int // offset of every sample line, and of the end
 }
 
-// A slot is the changing digits of one value: width digits at offset at, after
-// a first digit that stays.
+// A slot is changing digits: width of them at offset at. Those of a value come
+// after a first digit that stays; those of an identity count its renewals.
 type slot struct {
 	at    int
 	width int
 	start uint64
-	step  uint64
+	step  uint64 // by which it grows
+	every uint64 // scrapes from one growth to the next; 0: it stays
+	phase uint64 // scrapes by which it is ahead of the others
 }
 
 // patch writes the values of the n-th scrape into b.
 func (b *body) patch(n uint64) {
 	for _, s := range b.slots {
-		v := s.start + n*s.step
+		v := s.start
+		if s.every > 0 {
+			v += (n + s.phase) / s.every * s.step
+		}
 		for i := s.at + s.width - 1; i >= s.at; i-- {
 			b.text[i] = '0' + byte(v%10)
 			v /= 10
@@ -47,20 +52,28 @@ type renderer struct {
 	rnd         *rand.Rand
 	pod         string
 	openMetrics bool
-	left        int // series still to be written
+	left        int    // series still to be written
+	still       int    // of a hundred values, how many stay as they are
+	renew       uint64 // as FleetConfig.Renew
 }
 
-// render returns the exposition of the target name with the given number of
-// series. Equal arguments give equal bodies.
-func render(name string, series int, openMetrics bool) *body {
+// render returns the exposition of the target name. Equal arguments give equal
+// bodies.
+func render(name string, cfg FleetConfig) *body {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	r := &renderer{
-		rnd:         rand.New(rand.NewPCG(h.Sum64(), uint64(series))),
-		openMetrics: openMetrics,
-		left:        series,
+		rnd:         rand.New(rand.NewPCG(h.Sum64(), uint64(cfg.Series))),
+		openMetrics: cfg.OpenMetrics,
+		left:        cfg.Series,
+		still:       60,
+		renew:       uint64(cfg.Renew),
 	}
 	r.pod = fmt.Sprintf("web-%08x-%s", h.Sum64()>>32, name)
+	if cfg.Kube {
+		r.still = 96
+		r.kube(name)
+	}
 	for i := 0; r.left > 0; i++ {
 		r.family(i)
 	}
@@ -136,9 +149,7 @@ func (r *renderer) line(name, labels string) {
 	if r.left == 0 {
 		return
 	}
-	r.left--
-	r.lines = append(r.lines, len(r.text))
-	r.text = append(r.text, name...)
+	r.begin(name)
 	r.text = append(r.text, '{')
 	r.text = append(r.text, labels...)
 	r.text = append(r.text, "} "...)
@@ -146,15 +157,23 @@ func (r *renderer) line(name, labels string) {
 	r.text = append(r.text, '\n')
 }
 
-// value writes a value as real ones are distributed: three in five stay as
-// they are and are mostly short, the rest changes with every scrape.
+// begin writes the name of a sample line.
+func (r *renderer) begin(name string) {
+	r.left--
+	r.lines = append(r.lines, len(r.text))
+	r.text = append(r.text, name...)
+}
+
+// value writes a value as real ones are distributed: most (three in five,
+// unless r.still says otherwise) stay as they are and are short, the rest
+// changes with every scrape.
 func (r *renderer) value() {
 	still := []string{"0", "0", "0", "1", "1", "2", "17", "0.5", "1.048576e+06"}
-	if r.rnd.IntN(5) < 3 {
+	if r.rnd.IntN(100) < r.still {
 		r.text = append(r.text, still[r.rnd.IntN(len(still))]...)
 		return
 	}
-	s := slot{width: 1 + r.rnd.IntN(6), start: r.rnd.Uint64N(1e6), step: 1 + r.rnd.Uint64N(97)}
+	s := slot{width: 1 + r.rnd.IntN(6), start: r.rnd.Uint64N(1e6), step: 1 + r.rnd.Uint64N(97), every: 1}
 	r.text = strconv.AppendUint(r.text, 1+r.rnd.Uint64N(9), 10)
 	if r.rnd.IntN(4) == 0 {
 		r.text = append(r.text, '.')

@@ -19,6 +19,8 @@ type FleetConfig struct {
 	Hosts       int  // spread the targets over that many addresses 127.0.1.1, …; 0: one address
 	Gzip        bool // answer gzip to a client that accepts it
 	OpenMetrics bool // answer OpenMetrics 1.0 to a client that accepts it
+	Kube        bool // show pods, as kube-state-metrics does, instead of an application
+	Renew       int  // with Kube: scrapes in which all pods are replaced, one after the other; 0: never
 }
 
 // A Fleet is a number of targets behind one http.Handler:
@@ -151,6 +153,7 @@ const remembered = 1 << 16
 type target struct {
 	cfg  FleetConfig
 	name string // t0007
+	n    uint64 // 7
 
 	render sync.Mutex // held while an answer is made and written
 	body   *body
@@ -172,8 +175,8 @@ type answer struct {
 }
 
 func newTarget(cfg FleetConfig, i int) *target {
-	t := &target{cfg: cfg, name: fmt.Sprintf("t%04d", i), first: 1}
-	t.body = render(t.name, cfg.Series, cfg.OpenMetrics)
+	t := &target{cfg: cfg, name: fmt.Sprintf("t%04d", i), n: uint64(i), first: 1}
+	t.body = render(t.name, cfg)
 	if i == 0 {
 		t.body.addDefective(cfg.Defective)
 	}

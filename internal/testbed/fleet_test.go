@@ -6,9 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -145,6 +148,110 @@ func TestChurnAndShuffledShowWhatTheySay(t *testing.T) {
 	}
 	if fresh != 20 {
 		t.Errorf("%d new series; want a tenth of 200", fresh)
+	}
+}
+
+// fresh returns how many series of each scrape the one before did not show.
+func fresh(t *testing.T, f *Fleet, scrapes int) (counts []int) {
+	t.Helper()
+	before := parse2(t, f)
+	for range scrapes {
+		now := parse2(t, f)
+		if len(now) != f.Series() {
+			t.Fatalf("%d series; want %d", len(now), f.Series())
+		}
+		counts = append(counts, 0)
+		for name := range now {
+			if _, old := before[name]; !old {
+				counts[len(counts)-1]++
+			}
+		}
+		before = now
+	}
+	return counts
+}
+
+func TestTenthOfUnsteadySeriesIsNewEveryThirdTime(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Series: 200})
+	fleet.SetMode(0, Mode{Kind: Unsteady})
+	if diff := cmp.Diff([]int{0, 20, 0, 0, 20, 0}, fresh(t, fleet, 6)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// 40 pods of 25 series, one in four replaced each time.
+func TestPodsAreReplacedInTurn(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Series: 1000, Kube: true, Renew: 4})
+	if diff := cmp.Diff([]int{250, 250, 250, 250, 250}, fresh(t, fleet, 5)); diff != "" {
+		t.Error(diff)
+	}
+	fleet = NewFleet(FleetConfig{Series: 990, Kube: true})
+	if diff := cmp.Diff([]int{0, 0}, fresh(t, fleet, 2)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestShuffledIsAPermutation(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Targets: 2, Series: 500})
+	fleet.SetMode(0, Mode{Kind: Shuffled})
+	order := func() (names []string) {
+		body, _ := get(t, fleet, 0)
+		for line := range strings.Lines(string(body)) {
+			if name, _, ok := strings.Cut(line, "} "); ok && line[0] != '#' {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	a, b := order(), order()
+	kept := 0
+	for i := range a {
+		if a[i] == b[i] {
+			kept++
+		}
+	}
+	slices.Sort(a)
+	slices.Sort(b)
+	if !slices.Equal(a, b) {
+		t.Error("two scrapes show different series")
+	}
+	if kept > 10 {
+		t.Errorf("%d of %d lines kept their place", kept, len(a))
+	}
+}
+
+func TestPausesLieInTheirSpan(t *testing.T) {
+	m := Mode{Delay: 5 * time.Millisecond, Until: 500 * time.Millisecond}
+	var least, most time.Duration = time.Hour, 0
+	for seq := range uint64(1000) {
+		p := m.pause(1, seq)
+		least, most = min(least, p), max(most, p)
+	}
+	if least < m.Delay || least > 10*time.Millisecond || most >= m.Until || most < 490*time.Millisecond {
+		t.Errorf("pauses from %s to %s", least, most)
+	}
+	if p := (Mode{Delay: time.Second}).pause(1, 1); p != time.Second {
+		t.Errorf("a fixed pause takes %s", p)
+	}
+}
+
+// A thousand addresses and one share a listener, on every address.
+func TestManyHostsAreServed(t *testing.T) {
+	bed, err := Open(Config{Fleet: FleetConfig{Targets: manyHosts, Series: 1, Hosts: manyHosts}})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer bed.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	for _, g := range bed.Groups()[manyHosts-2:] {
+		resp, err := http.Get("http://" + g.Targets[0] + g.Labels["__metrics_path__"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if n := bed.Fleet.Answered(); n != 2 {
+		t.Errorf("%d scrapes were answered; want 2", n)
 	}
 }
 

@@ -20,6 +20,15 @@ import (
 type Mode struct {
 	Kind  Kind          // empty: OK
 	Delay time.Duration // before the answer begins; 0: at once
+	Until time.Duration // the delay is anything from Delay to Until, another each time; 0: Delay
+}
+
+// pause returns how long scrape seq of target n waits for its answer.
+func (m Mode) pause(n, seq uint64) time.Duration {
+	if m.Until <= m.Delay {
+		return m.Delay
+	}
+	return m.Delay + time.Duration(rand.New(rand.NewPCG(n, seq)).Int64N(int64(m.Until-m.Delay)))
 }
 
 // A Kind is a way to answer a scrape.
@@ -31,6 +40,7 @@ const (
 	OK        Kind = "ok"        // counted: the same series every time
 	Churn     Kind = "churn"     // counted: a tenth of the series is new every time
 	Shuffled  Kind = "shuffled"  // counted: the lines come in another order every time
+	Unsteady  Kind = "unsteady"  // counted: shuffled, and a tenth of the series is new every three times
 	Down      Kind = "down"      // the connection is closed without an answer
 	Failing   Kind = "failing"   // status 500
 	Drip      Kind = "drip"      // one byte every 50 ms
@@ -52,11 +62,11 @@ const (
 func (t *target) serve(w http.ResponseWriter, r *http.Request) {
 	at := time.Now()
 	seq, mode := t.begin()
-	if !pause(r.Context(), mode.Delay) {
+	if !pause(r.Context(), mode.pause(t.n, seq)) {
 		return
 	}
 	switch mode.Kind {
-	case OK, Churn, Shuffled, "":
+	case OK, Churn, Shuffled, Unsteady, "":
 		if err := t.answer(w, r, seq, mode.Kind); err == nil {
 			t.end(seq, at, r.Header.Get(NodeHeader))
 		}
@@ -93,17 +103,22 @@ func (t *target) answer(w http.ResponseWriter, r *http.Request, seq uint64, k Ki
 	if openMetrics {
 		h.Set("Content-Type", openMetricsType)
 	}
-	t.buf = t.buf[:0]
-	if k != Churn && k != Shuffled && t.cfg.Gzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		t.buf = append(t.buf, t.zip(seq)...)
-		t.buf = appendStored(t.buf, t.tail(nil, seq, openMetrics))
-	} else {
+	var text []byte // before the tail
+	switch tail := t.tail(nil, seq, openMetrics); {
+	case k != OK && k != "":
 		t.body.patch(seq)
-		t.buf = t.arrange(t.buf, seq, k)
-		t.buf = t.tail(t.buf, seq, openMetrics)
+		t.buf = append(t.arrange(t.buf[:0], seq, k), tail...)
+	case t.cfg.Gzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip"):
+		h.Set("Content-Encoding", "gzip")
+		text, t.buf = t.zip(seq), appendStored(t.buf[:0], tail)
+	default:
+		t.body.patch(seq)
+		text, t.buf = t.body.text, tail
 	}
-	h.Set("Content-Length", strconv.Itoa(len(t.buf)))
+	h.Set("Content-Length", strconv.Itoa(len(text)+len(t.buf)))
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
 	_, err := w.Write(t.buf)
 	return err
 }
@@ -127,12 +142,17 @@ func (t *target) arrange(dst []byte, seq uint64, k Kind) []byte {
 		for i := range len(b.lines) / 10 {
 			dst = fmt.Appendf(dst, "app_churn{build=\"%d\",number=\"%d\"} 1\n", seq, i)
 		}
-	case Shuffled:
-		order := rand.New(rand.NewPCG(seq, 0)).Perm(len(b.lines) - 1)
-		for _, i := range order {
+	case Shuffled, Unsteady:
+		for _, i := range rand.New(rand.NewPCG(seq, t.n)).Perm(len(b.lines) - 1) {
 			line := b.text[b.lines[i]:b.lines[i+1]]
-			end := bytes.IndexByte(line, '\n') + 1 // without the next family's head
-			dst = append(dst, line[:end]...)
+			line = line[:bytes.IndexByte(line, '\n')+1] // without the next family's head
+			if k == Unsteady && i%10 == 0 {
+				name := bytes.IndexByte(line, '{') + 1
+				dst = append(dst, line[:name]...)
+				dst = fmt.Appendf(dst, "build=\"%d\",", (seq+t.n)/3)
+				line = line[name:]
+			}
+			dst = append(dst, line...)
 		}
 	default:
 		dst = append(dst, b.text...)

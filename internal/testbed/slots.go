@@ -30,13 +30,14 @@ type Slip struct {
 func CheckSlots(f *Fleet, interval time.Duration, before time.Time) Slots {
 	var s Slots
 	for n := range f.targets {
-		s.enter(f.Scrapes(n), interval, before)
+		s.Enter(f.Scrapes(n), interval, before)
 	}
 	return s
 }
 
-// enter adds what one target saw.
-func (s *Slots) enter(scrapes []Scrape, interval time.Duration, before time.Time) {
+// Enter adds what one target saw until the given time, for targets that are not
+// all there from beginning to end. It sorts the scrapes.
+func (s *Slots) Enter(scrapes []Scrape, interval time.Duration, before time.Time) {
 	if len(scrapes) == 0 {
 		return
 	}

@@ -133,7 +133,7 @@ func TestDiskThatRefusesIsSaidAndSurvived(t *testing.T) {
 		dead := &cut{}
 		g.disk.Intercept(dead.see)
 		steps(30)
-		if err := g.Health(); err == nil {
+		if _, err := g.Health(); err == nil {
 			t.Error("healthy on a disk that refuses")
 		}
 		g.disk.Intercept(nil)

@@ -223,6 +223,9 @@ func (e *endpoint) isolate(ctx context.Context, l wire.Load, r reply, p *patienc
 func (e *endpoint) reject(l wire.Load, r reply, p *patience) {
 	p.late.note(l, r, time.Now())
 	e.metrics.failed(l.Counts, refusal(r))
+	if !p.taken {
+		e.failing.refuse(r)
+	}
 	if !e.tally.mayLog(time.Now()) {
 		return
 	}

@@ -442,20 +442,67 @@ func TestUnwantedKindsAreDroppedAndCounted(t *testing.T) {
 func TestHealthTellsWhatIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
+		began := time.Now()
 		g.rcv.answers(answering(500))
 		g.tick(1, 0, 1)
 		time.Sleep(30 * time.Second)
-		if err := g.Health(); err != nil {
+		if since, _ := g.Health(); !since.Equal(began) {
+			t.Errorf("well since %s; want since the start, %s", since, began)
+		}
+		if _, err := g.Health(); err != nil {
 			t.Errorf("after half a minute: %v", err)
 		}
 		time.Sleep(time.Minute)
-		if err := g.Health(); err == nil || !strings.Contains(err.Error(), "because of 500") {
+		if _, err := g.Health(); err == nil || !strings.Contains(err.Error(), "because of 500") {
 			t.Errorf("after a minute and a half: %v; want the receiver's words", err)
 		}
+		if since, _ := g.Health(); since.Sub(began) > time.Second {
+			t.Errorf("unwell since %s; want since the first failure, %s", since, began)
+		}
+		mended := time.Now()
 		g.rcv.answers(nil)
 		time.Sleep(10 * time.Second)
-		if err := g.Health(); err != nil {
-			t.Errorf("after it was mended: %v", err)
+		if since, err := g.Health(); err != nil || since.Before(mended) {
+			t.Errorf("after it was mended: %v, since %s; it was mended at %s", err, since, mended)
+		}
+		g.end()
+	})
+}
+
+// A receiver that fails, and then answers but refuses: both are trouble, and
+// health says which it is.
+func TestHealthTellsRefusalFromFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, nil)
+		status := func(failing, refused bool) {
+			t.Helper()
+			if s := g.Status()[0]; s.FailingSince.IsZero() == failing || s.Refused != refused {
+				t.Errorf("%+v", s)
+			}
+		}
+		send := func(from, to int) {
+			for n := from; n < to; n++ {
+				g.tick(1, n, 1)
+				time.Sleep(5 * time.Second)
+			}
+		}
+		g.rcv.answers(answering(500))
+		send(0, 3)
+		status(true, false)
+		g.rcv.answers(answering(400))
+		send(3, 20)
+		status(true, true)
+		if _, err := g.Health(); err == nil || !strings.Contains(err.Error(), "refuses what it is sent") {
+			t.Errorf("health: %v; want that samples are refused", err)
+		}
+		if n := g.endpoint().failing.times(); n != 0 {
+			t.Errorf("%d failures, though the receiver answers", n)
+		}
+		g.rcv.answers(nil)
+		send(20, 21)
+		status(false, false)
+		if _, err := g.Health(); err != nil {
+			t.Errorf("health when all is taken: %v", err)
 		}
 		g.end()
 	})
@@ -473,7 +520,7 @@ func TestRedirectThatDropsTheBodyIsNotSuccess(t *testing.T) {
 		})
 		g.tick(1, 0, 1)
 		time.Sleep(2 * time.Minute)
-		if err := g.Health(); err == nil || !strings.Contains(err.Error(), "/login") {
+		if _, err := g.Health(); err == nil || !strings.Contains(err.Error(), "/login") {
 			t.Errorf("health: %v; want where the redirect leads", err)
 		}
 		g.rcv.answers(nil)
@@ -492,12 +539,12 @@ func TestLogOfAnotherProcessIsWaitedFor(t *testing.T) {
 		g.start()
 		g.tick(1, 0, 1)
 		time.Sleep(10 * time.Second)
-		if err := g.Health(); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		if _, err := g.Health(); err == nil || !strings.Contains(err.Error(), "in use by another process") {
 			t.Errorf("health: %v; want that the log is in use", err)
 		}
 		first()
 		time.Sleep(10 * time.Second)
-		if err := g.Health(); err != nil {
+		if _, err := g.Health(); err != nil {
 			t.Errorf("health after the first has gone: %v", err)
 		}
 		g.end()

@@ -100,6 +100,7 @@ func newEndpoint(cfg *Config, s *settings) *endpoint {
 		committing: make(chan struct{}, 1),
 		lanes:      s.Queue.MinLanes,
 	}
+	e.failing.well = time.Now()
 	e.metrics = newMetrics(e, s)
 	e.metrics.register()
 	return e

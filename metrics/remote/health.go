@@ -14,15 +14,25 @@ import (
 // unhealthyAfter is how long a receiver may fail before the component says so.
 const unhealthyAfter = time.Minute
 
-// failing is the streak of failures that an endpoint is in.
+// failing is the trouble that an endpoint is in.
+//
+//	          failure            refusal
+//	well ──────────────► failing ────────► refused ──► …
+//	  ▲                     ◄──────────────   │
+//	  └───── the receiver takes something ────┘
 type failing struct {
-	mu     sync.Mutex
-	streak int
-	since  time.Time // of the first failure in the streak
-	last   string    // why the last request failed
-	told   time.Time // when a streak was last logged
-	loud   bool      // this streak was logged
-	noDisk string    // why the log does not take samples; empty: it does
+	mu       sync.Mutex
+	streak   int       // failures since the receiver last answered
+	since    time.Time // of the first failure in the streak
+	trouble  time.Time // since when nothing was taken; zero: the last request was
+	refused  bool      // the last answer refused samples for good
+	last     string    // why the last request failed or was refused
+	told     time.Time // when a streak was last logged
+	loud     bool      // this streak was logged
+	noDisk   string    // why the log does not take samples; empty: it does
+	diskGone time.Time // since when
+	degraded bool      // the log's disk did not do its part when last looked
+	well     time.Time // since when nothing is wrong, if nothing is
 }
 
 // quiet is the shortest time between two log lines about the same trouble.
@@ -38,20 +48,46 @@ func (f *failing) add(r reply) (streak int, lasting time.Duration, tell bool) {
 	if f.streak++; f.streak == 1 {
 		f.since, f.loud = now, false
 	}
-	f.last = r.reason()
+	f.inTroubleLocked(r, now)
+	f.refused = false
 	if !f.loud && now.Sub(f.told) >= quiet {
 		f.loud, f.told, tell = true, now, true
 	}
 	return f.streak, now.Sub(f.since), tell
 }
 
-// clear ends the streak. It reports whether there was one that was logged.
+// refuse notes that the receiver answers and has refused samples for good. That
+// ends the streak: nothing is sent again.
+func (f *failing) refuse(r reply) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inTroubleLocked(r, time.Now())
+	f.streak, f.refused = 0, true
+}
+
+func (f *failing) inTroubleLocked(r reply, now time.Time) {
+	if f.trouble.IsZero() {
+		f.trouble = now
+	}
+	f.last = r.reason()
+}
+
+// clear ends all trouble with the receiver. It reports whether that was logged.
 func (f *failing) clear() (told bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	told = f.streak > 0 && f.loud
-	f.streak = 0
+	told = f.loud && !f.trouble.IsZero()
+	if now := time.Now(); f.lastingLocked(now) {
+		f.well = now
+	}
+	f.streak, f.refused, f.loud, f.trouble = 0, false, false, time.Time{}
 	return told
+}
+
+// lastingLocked reports whether nothing was taken for so long that the
+// component says so.
+func (f *failing) lastingLocked(now time.Time) bool {
+	return !f.trouble.IsZero() && now.Sub(f.trouble) > unhealthyAfter
 }
 
 // restart counts the streak anew, for draining.
@@ -71,10 +107,16 @@ func (f *failing) times() int {
 // disk notes whether the log takes samples, and logs when that changes.
 func (f *failing) disk(e *endpoint, err error) {
 	f.mu.Lock()
-	was := f.noDisk
+	was, now := f.noDisk, time.Now()
 	f.noDisk = ""
 	if err != nil {
 		f.noDisk = err.Error()
+	}
+	switch {
+	case err != nil && was == "":
+		f.diskGone = now
+	case err == nil && was != "":
+		f.well = now
 	}
 	f.mu.Unlock()
 	switch {
@@ -117,29 +159,43 @@ func (t *tally) mayLog(now time.Time) bool {
 	return true
 }
 
-// unhealthy says what is wrong with the endpoint; empty if nothing is.
-func (e *endpoint) unhealthy(now time.Time) string {
-	e.failing.mu.Lock()
-	noDisk, streak, since, last := e.failing.noDisk, e.failing.streak, e.failing.since, e.failing.last
-	e.failing.mu.Unlock()
-	if noDisk != "" {
-		return fmt.Sprintf("endpoint %s: %s", e.key, noDisk)
+// health says what is wrong with the endpoint and since when; empty if nothing
+// is, and since when.
+func (e *endpoint) health(now time.Time) (why string, since time.Time) {
+	log := e.stats()
+	f := &e.failing
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.degraded && log.Degraded == nil {
+		f.well = now
 	}
-	if s := e.stats(); s.Degraded != nil {
-		return fmt.Sprintf("endpoint %s: the disk does not do its part: %v", e.key, s.Degraded)
+	f.degraded = log.Degraded != nil
+	switch {
+	case f.noDisk != "":
+		return f.noDisk, f.diskGone
+	case log.Degraded != nil:
+		return fmt.Sprintf("the disk does not do its part: %v", log.Degraded), log.DegradedSince
+	case !f.lastingLocked(now):
+		return "", f.well
+	case f.refused:
+		return fmt.Sprintf("the receiver refuses what it is sent, since %s; that is dropped: %s", f.trouble.Format(time.RFC3339), f.last), f.trouble
+	default:
+		return fmt.Sprintf("the receiver fails since %s: %s", f.trouble.Format(time.RFC3339), f.last), f.trouble
 	}
-	if streak > 0 && now.Sub(since) > unhealthyAfter {
-		return fmt.Sprintf("endpoint %s: the receiver fails since %s: %s", e.key, since.Format(time.RFC3339), last)
-	}
-	return ""
 }
 
-// Health returns the reason why the Writer does not do its work, or nil.
-func (w *Writer) Health() error {
+// Health returns the reason why the Writer does not do its work, or nil, and
+// since when that is so; zero if it has no endpoints.
+func (w *Writer) Health() (since time.Time, err error) {
+	now := time.Now()
 	for _, e := range w.state.Load().endpoints {
-		if why := e.unhealthy(time.Now()); why != "" {
-			return fmt.Errorf("%s", why)
+		why, at := e.health(now)
+		if why != "" {
+			return at, fmt.Errorf("endpoint %s: %s", e.key, why)
+		}
+		if at.After(since) {
+			since = at
 		}
 	}
-	return nil
+	return since, nil
 }

@@ -69,8 +69,8 @@ func (e *endpoint) status(now time.Time) Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.LastError = status.HidePasswords(f.last)
-	if f.streak > 0 {
-		s.FailingSince, s.Err = f.since, s.LastError
+	if !f.trouble.IsZero() {
+		s.FailingSince, s.Err, s.Refused = f.trouble, s.LastError, f.refused
 	}
 	if f.noDisk != "" {
 		s.Err = f.noDisk

@@ -41,7 +41,7 @@ func TestHistoryHasWhatHappened(t *testing.T) {
 		s := g.Status()[0]
 		want := status.Endpoint{
 			Name: "test", URL: "http://receiver/push", Sent: 10, SentBytes: s.SentBytes,
-			Dropped: map[string]int64{"http_400": 7}, Retried: s.Retried, Err: s.Err, FailingSince: s.FailingSince,
+			Dropped: map[string]int64{"http_400": 7}, Retried: s.Retried, Err: s.Err, FailingSince: s.FailingSince, Refused: true,
 		}
 		if diff := cmp.Diff(want, s.Endpoint); diff != "" || s.Retried < 3 || s.FailingSince.IsZero() {
 			t.Errorf("endpoint: %s", diff)

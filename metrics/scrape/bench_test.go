@@ -45,10 +45,12 @@ func newTestWalk(tb testing.TB, cfg Config, sink telemetry.Sink) *testWalk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if set.metrics, err = newMetrics(nil, nil, nil); err != nil {
+	commons, err := NewCommons(nil, "")
+	if err != nil {
 		tb.Fatal(err)
 	}
-	id, err := identify(&cfg, labels.FromStrings("__address__", "a:80"))
+	set.join(commons)
+	id, err := identify(set, labels.FromStrings("__address__", "a:80"), 0)
 	if err != nil {
 		tb.Fatal(err)
 	}

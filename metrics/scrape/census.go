@@ -43,11 +43,11 @@ func (p *Pool) Census() status.Census {
 // without what is secret in them.
 func (p *Pool) Origins(wanted func(owner.Key) bool) map[owner.Key]telemetry.Labels {
 	p.mu.Lock()
-	found := p.found
+	found, keyOf := p.found, p.keyOfLocked()
 	p.mu.Unlock()
 	origins := map[owner.Key]telemetry.Labels{}
 	for _, f := range found {
-		if key := owner.TargetKey(f); wanted(key) {
+		if key := keyOf(f); wanted(key) {
 			origins[key] = status.HideLabels(f)
 		}
 	}

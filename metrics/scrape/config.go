@@ -52,6 +52,11 @@ type Config struct {
 
 	Limits Limits
 
+	// FinalKeys takes the key of a target from what it is in the end, its URL and
+	// the labels of its series, and not from the labels that it comes with. It is
+	// for targets that rules were applied to already.
+	FinalKeys bool
+
 	FailureLog string // file that failed scrapes are logged to; empty: none
 
 	Self     string                 // this node's name in View
@@ -59,6 +64,10 @@ type Config struct {
 	Lease    *schedule.Lease        // how long View may be acted upon; nil: always
 	Log      *slog.Logger           // nil discards
 	Registry prometheus.Registerer  // nil: metrics are kept but not shown
+
+	// Commons is what this pool shares with others of its component, Registry
+	// among it; nil: nothing.
+	Commons *Commons
 
 	// Live is told of the scrapes and their samples, Flow how many there are.
 	// Both may be nil.

@@ -31,7 +31,7 @@ const noteDelay = 100 * time.Millisecond
 // a goroutine of the pool.
 func (p *Pool) say(node string, w word) {
 	tell := p.tell
-	if tell == nil || !p.outbox.add(node, w) {
+	if tell == nil || !p.commons.outbox.add(node, w) {
 		return
 	}
 	p.wg.Go(func() {
@@ -41,7 +41,7 @@ func (p *Pool) say(node string, w word) {
 		case <-timer.C:
 		case <-p.stopping:
 		}
-		p.outbox.send(tell)
+		p.commons.outbox.send(tell)
 	})
 }
 
@@ -49,12 +49,19 @@ func (p *Pool) say(node string, w word) {
 // that it took over from this one. It returns at once.
 func (p *Pool) Told(from string, note []byte) {
 	words, err := decodeNote(note)
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.set.log.Warn("note of a peer not understood", "peer", from, "err", err)
 		return
 	}
+	p.heed(from, words)
+}
+
+// heed takes words about targets, of which some may be other pools'.
+func (p *Pool) heed(from string, words []word) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	view, removed := p.set.cfg.View.Load(), false
 	for _, w := range words {
 		t, slot := p.targets[w.key], time.UnixMilli(w.slot)
@@ -65,7 +72,7 @@ func (p *Pool) Told(from string, note []byte) {
 		if t == nil || !t.scraped || !slot.After(t.served) || time.Since(slot).Abs() > schedule.MaxLost*t.id.interval {
 			continue
 		}
-		if m, ok := view.Owner(w.key, slot); !ok || m.Name != from || m.Name == p.set.cfg.Self && !m.Peer {
+		if m, ok := t.id.owner(view, slot); !ok || m.Name != from || m.Name == p.set.cfg.Self && !m.Peer {
 			continue
 		}
 		removed = p.heedLocked(t, w) || removed
@@ -84,7 +91,7 @@ func (p *Pool) heedLocked(t *target, w word) bool {
 	case w.fate == failed:
 		p.turnLocked(t, func() { p.end(e) })
 	case w.fate == vanished:
-		e.reports, e.twins = true, p.twinsLocked(t)
+		e.reports, e.twins = true, p.twinsLocked(t, t.id.labels)
 		p.turnLocked(t, func() { p.end(e) })
 	case t.gone:
 		p.turnLocked(t, t.forget)
@@ -135,9 +142,26 @@ func (p *Pool) endLocked(t *target, slot time.Time) bool {
 		return false
 	}
 	delete(p.targets, t.id.key)
-	e := ending{set: p.set, t: t, id: t.id, at: t.staleT.UnixMilli(), reports: true, twins: p.twinsLocked(t)}
+	e := ending{set: p.set, t: t, id: t.id, at: t.staleT.UnixMilli(), reports: true, twins: p.twinsLocked(t, t.id.labels)}
 	p.turnLocked(t, func() { p.end(e) })
 	return true
+}
+
+// endGone marks the series of targets that are gone and would have been marked
+// in time, for nobody who comes after knows them. Those that another node has
+// served since are left to it.
+func (p *Pool) endGone() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.targets {
+		if !t.gone || !t.scraped || t.ended == 0 && t.away {
+			continue
+		}
+		if t.ended == 0 {
+			t.ended, t.staleT = 1, time.Now()
+		}
+		p.endLocked(t, t.staleT)
+	}
 }
 
 // disownLocked removes a target that is gone at its first slot with us, and
@@ -153,8 +177,8 @@ func (p *Pool) disownLocked(t *target, slot time.Time) {
 func (p *Pool) inherits(t *target, now time.Time) bool {
 	view := p.set.cfg.View.Load()
 	next := owner.NextSlot(t.id.key, t.id.interval, now)
-	heir, ok := view.Owner(t.id.key, next)
-	former, owned := view.Owner(t.id.key, next.Add(-t.id.interval))
+	heir, ok := t.id.owner(view, next)
+	former, owned := t.id.owner(view, next.Add(-t.id.interval))
 	self := p.set.cfg.Self
 	return ok && heir.Name == self && !heir.Peer && owned && former.Name != self
 }
@@ -188,9 +212,9 @@ func (p *Pool) settle(j *job, r result) {
 	}
 }
 
-// twinsLocked returns the targets that have the same labels as t and are not
+// twinsLocked returns the targets that have the labels of t, lset, and are not
 // gone. It needs mu.
-func (p *Pool) twinsLocked(t *target) []*target {
+func (p *Pool) twinsLocked(t *target, lset telemetry.Labels) []*target {
 	if p.byLabels == nil {
 		p.byLabels = make(map[uint64][]*target, len(p.order))
 		for _, key := range p.order {
@@ -200,8 +224,8 @@ func (p *Pool) twinsLocked(t *target) []*target {
 		}
 	}
 	var twins []*target
-	for _, other := range p.byLabels[t.id.labels.Hash()] {
-		if other != t && labels.Equal(other.id.labels, t.id.labels) {
+	for _, other := range p.byLabels[lset.Hash()] {
+		if other != t && labels.Equal(other.id.labels, lset) {
 			twins = append(twins, other)
 		}
 	}
@@ -219,9 +243,13 @@ type ending struct {
 }
 
 // end marks the series of a target, but for those that one of its twins,
-// targets with the same labels, goes on with. Then it gives them up.
+// targets with the same labels in this pool or in another of the component, goes
+// on with. Then it gives them up.
 func (p *Pool) end(e ending) {
 	t := e.t
+	if e.reports {
+		e.twins = append(e.twins, p.commons.twins(p, t, e.id.labels)...)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.memory.sink == nil {

@@ -264,6 +264,37 @@ func TestTargetThatVanishesInItsMoveIsMarkedOnce(t *testing.T) {
 	}
 }
 
+// A target that vanishes while its node is about to leave is marked by that node
+// before it is gone: nobody else knows its series.
+func TestTargetThatVanishesWhileItsNodeLeavesIsMarkedOnce(t *testing.T) {
+	for seed := range uint64(6) {
+		play(t, 12, func(b *band) {
+			before := map[string]string{}
+			for _, h := range b.hosts {
+				before[h] = b.owner(h)
+			}
+			after := time.Duration(rand.New(rand.NewPCG(seed, 7)).Int64N(int64(lead)))
+			for _, p := range b.players {
+				b.wg.Go(func() {
+					time.Sleep(after)
+					p.pool.SetTargets(nil)
+				})
+			}
+			b.leave("a")
+			time.Sleep(40 * time.Second)
+			for _, h := range b.hosts {
+				for _, series := range []string{"x", "up"} {
+					points := b.points(h, series)
+					m := b.markers(h, series)
+					if len(m) != 1 || points[len(points)-1] != m[0] || m[0].node != before[h] {
+						t.Errorf("seed %d, %s of %s: %s is marked %v; ends with %v", seed, h, before[h], series, m, points[max(len(points)-4, 0):])
+					}
+				}
+			}
+		})
+	}
+}
+
 // A target that comes back within two intervals goes on with its memory; one
 // that stays away is released.
 func TestMemoryIsKeptForTwoIntervals(t *testing.T) {

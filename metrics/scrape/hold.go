@@ -133,7 +133,7 @@ func (p *Pool) letGoLocked(t *target) {
 // owner. The first slot here may not have come yet. It needs mu.
 func (p *Pool) flushedLocked(t *target, from string, w word) {
 	slot := time.UnixMilli(w.slot)
-	former, ok := p.set.cfg.View.Load().Owner(w.key, slot.Add(-t.id.interval))
+	former, ok := t.id.owner(p.set.cfg.View.Load(), slot.Add(-t.id.interval))
 	if !ok || former.Name != from || time.Since(slot).Abs() > schedule.MaxLost*t.id.interval {
 		return
 	}
@@ -225,7 +225,7 @@ func (p *Pool) leave() {
 	view, self := p.set.cfg.View.Load(), p.set.cfg.Self
 	for key, t := range p.targets {
 		slot := owner.NextSlot(key, t.id.interval, now)
-		if m, ok := view.Owner(key, slot); ok && m.Name != self && t.scraped && !t.away {
+		if m, ok := t.id.owner(view, slot); ok && m.Name != self && t.scraped && !t.away {
 			p.farewellLocked(t, m.Name, slot)
 		}
 	}

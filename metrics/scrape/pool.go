@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"maps"
 	"net/url"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
@@ -31,7 +31,7 @@ type Pool struct {
 	loop     *fetch.Loop
 	wg       sync.WaitGroup
 	tell     func(node string, note []byte) // nil: there is nobody
-	outbox   outbox
+	commons  *Commons
 	stopping chan struct{} // closed when no slot is served any more
 
 	mu       sync.Mutex
@@ -43,6 +43,9 @@ type Pool struct {
 	byLabels map[uint64][]*target  // those by the hash of their labels; nil: not made yet
 	tooMany  error                 // why nothing is scraped: there are more targets than allowed
 	census   census                // of order
+	foreign  []owner.Key           // by which nodes of other software know found; empty: by their keys
+	known    map[uint64]*identity  // of found, by the hash of the labels they came with; only with FinalKeys
+	counted  int                   // targets in the metrics
 
 	// Of the round that is being served:
 	held      []*target
@@ -60,32 +63,34 @@ func New(cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	commons := cfg.Commons
+	if commons == nil {
+		if commons, err = NewCommons(cfg.Registry, ""); err != nil {
+			return nil, err
+		}
+	}
+	set.join(commons)
 	p := &Pool{
 		set: set, sink: telemetry.Fanout(nil), targets: map[owner.Key]*target{},
 		tell: cfg.Tell, stopping: make(chan struct{}), reached: map[string]bool{},
+		commons: commons, walks: commons.walks,
 	}
-	if set.metrics, err = newMetrics(cfg.Registry, p.owned, p.shared); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
-	set.metrics.pools.Inc()
-	p.loop = fetch.New(set.depot, dialer(&cfg), p.commitSoon)
 	p.clock = schedule.New(schedule.Config{Self: cfg.Self, View: cfg.View, Lease: cfg.Lease, Log: cfg.Log, Serve: p.serve})
-	p.walks = make(chan *walk, runtime.GOMAXPROCS(0))
-	seed := maphash.MakeSeed()
-	for range cap(p.walks) {
-		p.walks <- newWalk(seed)
-	}
+	commons.add(p)
 	return p, nil
 }
 
 // owned counts the targets whose slots are ours now.
 func (p *Pool) owned() float64 {
 	p.mu.Lock()
-	order, view, self := slices.Clone(p.order), p.set.cfg.View.Load(), p.set.cfg.Self
+	ids, view, self := make([]*identity, len(p.order)), p.set.cfg.View.Load(), p.set.cfg.Self
+	for i, key := range p.order {
+		ids[i] = p.targets[key].id
+	}
 	p.mu.Unlock()
 	n, now := 0, time.Now().Round(0)
-	for _, key := range order {
-		if m, ok := view.Owner(key, now); ok && m.Name == self && !m.Peer {
+	for _, id := range ids {
+		if m, ok := id.owner(view, now); ok && m.Name == self && !m.Peer {
 			n++
 		}
 	}
@@ -107,8 +112,8 @@ func (p *Pool) shared() (perSecond float64) {
 	return perSecond
 }
 
-// Update replaces the configuration, but for Self, Log, Registry, Dial, Tell
-// and Reaches, which stay. On an error nothing has changed.
+// Update replaces the configuration, but for Self, Log, Registry, Commons, Dial,
+// Tell and Reaches, which stay. On an error nothing has changed.
 func (p *Pool) Update(cfg Config) error {
 	var forgotten []*target
 	defer func() { forget(forgotten) }() // once mu is free
@@ -129,8 +134,9 @@ func (p *Pool) Update(cfg Config) error {
 	if set.client != before.client {
 		before.client.CloseIdleConnections()
 	}
-	if cfg.JobName != before.cfg.JobName {
-		m.forgetJob(before.cfg.JobName)
+	if set.jobLabel != before.jobLabel {
+		m.forgetJob(before.jobLabel)
+		p.counted = 0
 	}
 	if set.failures != before.failures {
 		before.failures.close()
@@ -150,9 +156,13 @@ func (p *Pool) SetSink(s telemetry.Sink) {
 // SetTargets replaces the targets. Those with equal keys are one. A target
 // that stays keeps its memory; the series of one that is gone are marked as
 // ended after two of its slots, unless it comes back before.
-func (p *Pool) SetTargets(found []telemetry.Target) {
+func (p *Pool) SetTargets(found []telemetry.Target) { p.SetMixed(found, nil) }
+
+// SetMixed is SetTargets for targets that nodes of other software know by other
+// keys: foreign has one for each of found, or is empty.
+func (p *Pool) SetMixed(found []telemetry.Target, foreign []owner.Key) {
 	p.mu.Lock()
-	p.found = found
+	p.found, p.foreign = found, foreign
 	forgotten := p.syncLocked()
 	p.mu.Unlock()
 	forget(forgotten)
@@ -166,43 +176,95 @@ func (p *Pool) syncLocked() []*target {
 		t.gone = true
 	}
 	p.order, p.byLabels = p.order[:0], nil
-	failed := 0
-	for _, f := range p.found {
-		if err := p.addLocked(f); err != nil {
+	known, failed := make(map[uint64]*identity, len(p.known)), 0
+	for i, f := range p.found {
+		if err := p.addLocked(i, known); err != nil {
 			failed++
 			p.set.log.Error("target is left out", "target", f.String(), "err", err)
 		}
 	}
+	p.known = known
 	forgotten := p.removeLocked(start)
 	p.limitLocked()
 	p.scheduleLocked()
 	p.countLocked(start)
-	m, job := p.set.metrics, p.set.cfg.JobName
+	m, job := p.set.metrics, p.set.jobLabel
 	m.syncFailed.WithLabelValues(job).Add(float64(failed))
 	m.syncs.WithLabelValues(job).Inc()
 	m.syncLength.WithLabelValues(job).Observe(time.Since(start).Seconds())
-	m.poolTargets.WithLabelValues(job).Set(float64(len(p.order)))
+	m.poolTargets.WithLabelValues(job).Add(float64(len(p.order) - p.counted))
+	p.counted = len(p.order)
 	return forgotten
 }
 
-// addLocked takes one found target into the pool. It needs mu.
-func (p *Pool) addLocked(f telemetry.Target) error {
-	key := owner.TargetKey(f)
-	t := p.targets[key]
-	if t != nil && !t.gone {
-		return nil // a duplicate
+// addLocked takes the i-th found target into the pool. It needs mu.
+func (p *Pool) addLocked(i int, known map[uint64]*identity) error {
+	if !p.set.cfg.FinalKeys {
+		if t := p.targets[owner.TargetKey(p.found[i])]; t != nil && !t.gone {
+			return nil // a duplicate
+		}
 	}
-	id, err := identify(&p.set.cfg, f)
+	id, err := p.identifyLocked(i, known)
 	if err != nil {
 		return err
 	}
+	t := p.targets[id.key]
+	if t != nil && !t.gone {
+		return nil // rules made the same of another one
+	}
 	if t == nil {
 		t = &target{}
-		p.targets[key] = t
+		p.targets[id.key] = t
 	}
 	t.id, t.gone, t.ended, t.goneAt = id, false, 0, time.Time{}
-	p.order = append(p.order, key)
+	p.order = append(p.order, id.key)
 	return nil
+}
+
+// identifyLocked returns what the i-th found target is. With FinalKeys that
+// must be known before its key is; so what it was before is used again, for
+// lists in which little has changed, and noted in known. It needs mu.
+func (p *Pool) identifyLocked(i int, known map[uint64]*identity) (*identity, error) {
+	f, foreign := p.found[i], owner.Key(0)
+	if i < len(p.foreign) {
+		foreign = p.foreign[i]
+	}
+	if !p.set.cfg.FinalKeys {
+		return identify(p.set, f, foreign)
+	}
+	hash := f.Hash()
+	id := p.known[hash]
+	if id == nil || id.by != p.set || id.foreign != foreign || !labels.Equal(id.found, f) {
+		var err error
+		if id, err = identify(p.set, f, foreign); err != nil {
+			return nil, err
+		}
+	}
+	known[hash] = id
+	return id, nil
+}
+
+// Idle reports whether there is no target, and none that is gone and still has
+// series to mark.
+func (p *Pool) Idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.targets) == 0
+}
+
+// keyOfLocked returns a function that returns the keys of what was found. It
+// needs mu; the function does not.
+func (p *Pool) keyOfLocked() func(telemetry.Target) owner.Key {
+	if !p.set.cfg.FinalKeys {
+		return owner.TargetKey
+	}
+	known := p.known // not changed any more
+	return func(f telemetry.Target) owner.Key {
+		if id := known[f.Hash()]; id != nil && labels.Equal(id.found, f) {
+			return id.key
+		}
+		return 0 // refused
+	}
 }
 
 // removeLocked removes targets that are gone and have no series to mark, here
@@ -235,7 +297,7 @@ func forget(targets []*target) {
 // limitLocked sets tooMany. It needs mu.
 func (p *Pool) limitLocked() {
 	limit := p.set.cfg.Limits.Targets
-	p.set.metrics.targetLimit.WithLabelValues(p.set.cfg.JobName).Set(float64(limit))
+	p.set.metrics.targetLimit.WithLabelValues(p.set.jobLabel).Set(float64(limit))
 	p.tooMany = nil
 	if n := len(p.order); limit > 0 && n > int(limit) {
 		p.tooMany = fmt.Errorf("target_limit exceeded (number of targets: %d, limit: %d)", n, limit)
@@ -247,7 +309,7 @@ func (p *Pool) limitLocked() {
 func (p *Pool) scheduleLocked() {
 	entries := make([]schedule.Entry, 0, len(p.targets))
 	for key, t := range p.targets {
-		entries = append(entries, schedule.Entry{Key: key, Interval: t.id.interval})
+		entries = append(entries, schedule.Entry{Key: key, Foreign: t.id.foreign, Interval: t.id.interval})
 	}
 	p.clock.Set(entries)
 }
@@ -255,16 +317,19 @@ func (p *Pool) scheduleLocked() {
 // Run scrapes until ctx is done. Then it finishes the scrapes in flight, at
 // most a timeout later, tells new owners that they are delivered, or that for
 // holdTime at most, gives all series back to the sink without marking them as
-// ended, and returns nil.
+// ended, but for those of targets that are gone, and returns nil.
 func (p *Pool) Run(ctx context.Context) error {
 	p.clock.Run(ctx)
 	close(p.stopping)
 	p.wg.Wait()
+	p.endGone()
 	p.leave()
-	p.loop.Close()
 	p.mu.Lock()
 	all, set := slices.Collect(maps.Values(p.targets)), p.set
+	set.metrics.poolTargets.WithLabelValues(set.jobLabel).Sub(float64(p.counted))
+	p.counted = 0
 	p.mu.Unlock()
+	p.commons.remove(p)
 	forget(all)
 	set.client.CloseIdleConnections()
 	set.failures.close()
@@ -377,14 +442,6 @@ func (p *Pool) getLocked(j *job) {
 			}
 		},
 	})
-}
-
-// commitSoon has what was scraped in one go committed in one go.
-func (p *Pool) commitSoon() {
-	p.mu.Lock()
-	sink := p.sink
-	p.mu.Unlock()
-	telemetry.CommitSoon(sink)
 }
 
 // markUnusual has a target scraped with net/http from now on.

@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,6 +23,7 @@ type settings struct {
 	acceptEncoding []string
 	log            *slog.Logger
 	metrics        *metrics
+	jobLabel       string // of metrics
 	depot          *fetch.Depot
 	plain          bool        // http needs nothing of what the library's client is for
 	header         string      // lines of a request that package fetch makes
@@ -58,14 +60,19 @@ func newSettings(cfg Config, before *settings) (*settings, error) {
 	return s, nil
 }
 
+// join makes s use what pools share.
+func (s *settings) join(c *Commons) {
+	s.cfg.Commons, s.metrics, s.depot = c, c.metrics, c.depot
+	s.jobLabel = cmp.Or(c.name, s.cfg.JobName)
+}
+
 // inherit takes over what outlives a change of the configuration.
 func (s *settings) inherit(before *settings) {
 	if before == nil {
-		s.depot = fetch.NewDepot()
 		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
 		return
 	}
-	s.metrics, s.depot = before.metrics, before.depot
+	s.join(before.cfg.Commons)
 	s.failures = before.failures
 	if s.cfg.FailureLog != before.cfg.FailureLog {
 		s.failures = newFailureLog(s.cfg.FailureLog, s.log)
@@ -139,7 +146,7 @@ func sameSeries(a, b Config) bool {
 		c.Interval, c.Timeout, c.HTTP = time.Second, time.Second, config.HTTPClientConfig{}
 		c.Limits = Limits{BucketFactor: c.Limits.BucketFactor}
 		c.Compression, c.Protocols, c.FailureLog = false, nil, ""
-		c.View, c.Lease, c.Log, c.Registry, c.Dial = nil, nil, nil, nil, nil
+		c.View, c.Lease, c.Log, c.Registry, c.Dial, c.Commons = nil, nil, nil, nil, nil, nil
 		c.Tell, c.Reaches, c.Live, c.Flow = nil, nil, nil, nil
 	}
 	return reflect.DeepEqual(a, b)

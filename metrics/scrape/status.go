@@ -29,7 +29,7 @@ func (s *settings) observe(t *target, j *job, start time.Time, r result) {
 	t.pastMu.Lock()
 	last := t.began
 	t.began = start
-	t.past.add(made)
+	t.past.Add(made)
 	t.pastMu.Unlock()
 	if !last.IsZero() {
 		seconds, label := start.Sub(last).Seconds(), j.id.interval.String()
@@ -68,7 +68,7 @@ func (p *Pool) Targets() []status.Target {
 	p.mu.Unlock()
 	for i, t := range list {
 		t.pastMu.Lock()
-		out[i].Scrape = t.past.last()
+		out[i].Scrape = t.past.Last()
 		t.pastMu.Unlock()
 		switch {
 		case out[i].At.IsZero():
@@ -85,7 +85,7 @@ func (p *Pool) Targets() []status.Target {
 // status returns what there is to tell of a target that was never scraped.
 func (id *identity) status() status.Target {
 	return status.Target{
-		Key: id.key, Job: id.labels.Get(model.JobLabel), URL: id.shownURL, Labels: id.shown, Interval: id.interval,
+		Key: id.key, Foreign: id.foreign, Job: id.labels.Get(model.JobLabel), URL: id.shownURL, Labels: id.shown, Interval: id.interval,
 	}
 }
 
@@ -100,7 +100,7 @@ func (p *Pool) Scrapes(key owner.Key) []status.Scrape {
 	}
 	t.pastMu.Lock()
 	defer t.pastMu.Unlock()
-	return t.past.list()
+	return t.past.List()
 }
 
 // Discovered returns the labels that a target came with in SetTargets, without
@@ -108,10 +108,10 @@ func (p *Pool) Scrapes(key owner.Key) []status.Scrape {
 // all targets.
 func (p *Pool) Discovered(key owner.Key) (telemetry.Labels, bool) {
 	p.mu.Lock()
-	found := p.found
+	found, keyOf := p.found, p.keyOfLocked()
 	p.mu.Unlock()
 	for _, f := range found {
-		if owner.TargetKey(f) == key {
+		if keyOf(f) == key {
 			return status.HideLabels(f), true
 		}
 	}

@@ -30,6 +30,7 @@ const (
 // another one for the same target, which keeps its key and its memory.
 type identity struct {
 	key      owner.Key
+	foreign  owner.Key // by which nodes of other software know it; zero: by key
 	url      string
 	shownURL string           // without its password
 	labels   telemetry.Labels // public ones: those of its series
@@ -44,13 +45,22 @@ type identity struct {
 	nhcb    bool // convert classic histograms to native ones
 	classic bool // take classic histograms beside native ones
 	native  bool // take native histograms
+
+	// What it was made of, with FinalKeys:
+	by    *settings
+	found telemetry.Labels
 }
 
-// identify applies cfg to a discovered target. The labels that decide the key
-// are the discovered ones, so that the key, and with it the owner and the slots,
-// does not change with a default.
-func identify(cfg *Config, found telemetry.Target) (*identity, error) {
-	lb := labels.NewBuilder(found)
+// owner returns who serves a slot of the target, by view.
+func (id *identity) owner(view owner.View, slot time.Time) (owner.Member, bool) {
+	return view.Owner(view.RingKey(id.key, id.foreign, slot), slot)
+}
+
+// identify applies settings to a discovered target. The labels that decide the
+// key are the discovered ones, so that the key, and with it the owner and the
+// slots, does not change with a default; or, with FinalKeys, what comes of them.
+func identify(set *settings, found telemetry.Target, foreign owner.Key) (*identity, error) {
+	cfg, lb := &set.cfg, labels.NewBuilder(found)
 	applyDefaults(lb, cfg)
 	addr := lb.Get(model.AddressLabel)
 	if addr == "" {
@@ -60,7 +70,7 @@ func identify(cfg *Config, found telemetry.Target) (*identity, error) {
 		return nil, fmt.Errorf("%q is not a valid hostname", addr)
 	}
 	setDefault(lb, model.InstanceLabel, addr)
-	id := &identity{key: owner.TargetKey(found), url: targetURL(lb, cfg.Params)}
+	id := &identity{foreign: foreign, url: targetURL(lb, cfg.Params)}
 	if err := errors.Join(id.readTimes(lb), id.readFlags(lb)); err != nil {
 		return nil, err
 	}
@@ -68,7 +78,10 @@ func identify(cfg *Config, found telemetry.Target) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id.labels = public
+	id.labels, id.key = public, owner.TargetKey(found)
+	if cfg.FinalKeys {
+		id.key, id.by, id.found = owner.FinalKey(id.url, public), set, found
+	}
 	id.shown, id.shownURL = status.HideLabels(public), status.HidePasswords(id.url)
 	id.addr, id.host, id.uri = plainAddress(id.url)
 	id.scope = public.Get(model.JobLabel) + "/" + public.Get(model.InstanceLabel)
@@ -234,7 +247,7 @@ type target struct {
 
 	pastMu sync.Mutex // guards the fields below
 	began  time.Time  // when the last scrape did; zero: never
-	past   past
+	past   status.Past
 }
 
 // isDone reports whether everything that was begun for t is done. It needs the

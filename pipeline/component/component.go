@@ -155,7 +155,7 @@ type Kind struct {
 	Stability Stability
 	Arguments reflect.Type // struct with alloy tags
 	Exports   reflect.Type // struct with alloy tags; nil if there are none
-	Data      string       // what instances say in Env.Live: live.Metrics or live.Targets; "": nothing
+	Data      string       // what instances say in Env.Live: one of the constants of package live; "": nothing
 
 	build  func(env Env, args any) (any, error)
 	update func(instance, args any) error

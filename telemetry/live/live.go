@@ -28,11 +28,12 @@ import (
 
 // What may pass through a component. The HTTP API calls it so.
 const (
-	Metrics = "prometheus_metric"
-	Targets = "target"
+	Metrics  = "prometheus_metric"
+	Profiles = "pyroscope_profile"
+	Targets  = "target"
 )
 
-// A Flow counts what a component passes on: samples or targets.
+// A Flow counts what a component passes on: samples, profiles or targets.
 type Flow struct{ n atomic.Int64 }
 
 // Add counts n more. It is called once per batch, not once per sample.

@@ -30,6 +30,7 @@ const (
 type Target struct {
 	Component string           `json:"component"` // ID, e.g. prometheus.scrape.default
 	Key       owner.Key        `json:"key,string"`
+	Foreign   owner.Key        `json:"foreign,string,omitempty"` // by which nodes of other software know it; zero: by Key
 	Job       string           `json:"job"`
 	URL       string           `json:"url"`
 	Labels    telemetry.Labels `json:"labels"` // that its series get
@@ -38,6 +39,11 @@ type Target struct {
 
 	Health string `json:"health"`
 	Scrape
+}
+
+// Owner returns who serves the slot of t at a time, by view.
+func (t *Target) Owner(view owner.View, slot time.Time) (owner.Member, bool) {
+	return view.Owner(view.RingKey(t.Key, t.Foreign, slot), slot)
 }
 
 // A Census is which targets a component has, in short: those of two nodes are
@@ -76,11 +82,13 @@ type Relabelling struct {
 	Steps     []Rule           `json:"steps"`
 }
 
-// An Endpoint is where a component delivers samples to.
+// An Endpoint is where a component delivers samples to, or what Unit names in
+// their place.
 type Endpoint struct {
 	Component string `json:"component"`
 	Name      string `json:"name"`
-	URL       string `json:"url"` // without a password
+	URL       string `json:"url"`            // without a password
+	Unit      string `json:"unit,omitempty"` // what is counted; empty: samples
 
 	Lag     time.Duration `json:"lag"`     // age of the oldest sample that is not delivered; 0: all are
 	Backlog int64         `json:"backlog"` // samples that are not delivered
@@ -88,12 +96,21 @@ type Endpoint struct {
 	Err     string        `json:"error,omitempty"`
 
 	FailingSince time.Time `json:"failingSince,omitzero"` // since when nothing was taken; zero: the last request was
+	Refused      bool      `json:"refused,omitempty"`     // the receiver answers, and refuses for good what it is sent: see Dropped
 
 	// Totals since the start of the process.
 	Sent      int64            `json:"sent"`      // samples
 	SentBytes int64            `json:"sentBytes"` // compressed, on the wire
 	Dropped   map[string]int64 `json:"dropped"`   // samples, by reason
 	Retried   int64            `json:"retried"`   // requests that failed and were made again
+}
+
+// Units returns the name of what is counted, in the plural.
+func (e Endpoint) Units() string {
+	if e.Unit == "" {
+		return "samples"
+	}
+	return e.Unit
 }
 
 // PointEvery is the time between two points of an endpoint's history.

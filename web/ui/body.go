@@ -58,6 +58,17 @@ type attribute struct {
 	Download string // URL of the whole value; "": Text is whole
 }
 
+// served is where components answer for themselves.
+const served = "/api/v0/component/"
+
+// Link is where the value leads, if it is a path at which a component answers.
+func (a attribute) Link() string {
+	if path := strings.Trim(a.Text, `"`); strings.HasPrefix(path, served) && !strings.ContainsAny(path, " \n\"") {
+		return path
+	}
+	return ""
+}
+
 // A block is one with blocks in it, or one that is alone.
 type block struct {
 	Name string

@@ -174,3 +174,17 @@ func TestLongListsAreCutBeforeTheyAreEncoded(t *testing.T) {
 		t.Error("the component's own lists were cut")
 	}
 }
+
+// Where a component answers for itself is a link; other text is not.
+func TestPathsOfComponentsAreLinks(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if got := (attribute{Text: text}).Link(); got != want {
+			t.Errorf("%q leads to %q; want %q", text, got, want)
+		}
+	}
+	f("/api/v0/component/x.y.z/scrapeConfig/a/b", "/api/v0/component/x.y.z/scrapeConfig/a/b")
+	f(`"/api/v0/component/x/"`, "/api/v0/component/x/")
+	f("http://h/api/v0/component/x/", "")
+	f("/api/v0/component/x and more", "")
+}

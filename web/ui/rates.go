@@ -75,15 +75,15 @@ func read(now time.Time, all []pipeline.ComponentState) reading {
 	return r
 }
 
-// passedOn returns how many samples c has passed on, or false if nobody counts
-// them. What a module passes on is what those components in it do that send to
+// passedOn returns how many samples or profiles c has passed on, or false if
+// nobody counts them. What a module passes on is what those components in it do that send to
 // one of its arguments.
 func passedOn(c pipeline.ComponentState, all []pipeline.ComponentState) (n int64, counted bool) {
 	if c.Data != "" {
-		return c.Passed, c.Data == live.Metrics
+		return c.Passed, c.Data != live.Targets
 	}
 	for _, inner := range all {
-		if inner.Data == live.Metrics && slices.Contains(c.ModuleIDs, inner.ModuleID) && sendsOut(inner) {
+		if inner.Data != "" && inner.Data != live.Targets && slices.Contains(c.ModuleIDs, inner.ModuleID) && sendsOut(inner) {
 			n, counted = n+inner.Passed, true
 		}
 	}

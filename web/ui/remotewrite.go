@@ -112,6 +112,8 @@ func endpointState(e status.Endpoint, now time.Time) (tone, words string) {
 		behind += " since " + human.Clock(now, e.FailingSince)
 	}
 	switch {
+	case e.Refused:
+		return "bad", "what is sent is refused and dropped since " + human.Clock(now, e.FailingSince) + ": " + e.Err
 	case e.Err != "" && e.Lag >= lagNotable:
 		return "bad", behind + ": " + e.Err
 	case e.Err != "":

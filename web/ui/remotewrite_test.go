@@ -25,6 +25,8 @@ func TestAnEndpointSaysHowItIsDoing(t *testing.T) {
 	f(status.Endpoint{Err: "HTTP 503", Lag: time.Second}, "busy", "trying again: HTTP 503")
 	f(status.Endpoint{Err: "HTTP 503", Lag: 3 * time.Minute, FailingSince: now.Add(-3 * time.Minute)},
 		"bad", "behind by 3 min since 14:02:10: HTTP 503")
+	f(status.Endpoint{Err: "HTTP 400", Refused: true, FailingSince: now.Add(-3 * time.Minute)},
+		"bad", "what is sent is refused and dropped since 14:02:10: HTTP 400")
 }
 
 func TestWhatIsWrongIsFirstAmongEndpoints(t *testing.T) {

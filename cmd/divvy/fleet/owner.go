@@ -11,6 +11,7 @@ import (
 
 	"github.com/divvy-collector/divvy/fleet/report"
 	"github.com/divvy-collector/divvy/fleet/report/words"
+	"github.com/divvy-collector/divvy/telemetry/status"
 	"github.com/divvy-collector/divvy/web/ui/human"
 )
 
@@ -34,7 +35,7 @@ func newOwner(s *session) *cobra.Command {
 				return unasked(err)
 			}
 			return tell(cmd.Context(), s, question{"owner", params(q)}, func(p paper, a answer, page report.Page) bool {
-				return showOwners(p, a, args[0], page)
+				return showOwners(p, a, status.HidePasswords(args[0]), page)
 			})
 		},
 	}
@@ -52,7 +53,7 @@ func mean(q *report.Query, text string) error {
 	case strings.HasPrefix(text, "{"):
 		q.Matchers = text
 	case strings.Contains(text, "://"):
-		q.URL = text
+		q.URL = status.HidePasswords(text) // nodes know no other; so it does not travel either
 	case strings.Contains(text, "="):
 		q.Matchers = text
 	default:

@@ -1,122 +1,30 @@
 package gossip
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
-	"syscall"
 	"testing"
+
+	"github.com/divvy-collector/divvy/internal/memnet"
 )
 
-// A memNet is a network in memory, for synctest bubbles: connections have
-// addresses, can be cut, and take no time.
-type memNet struct {
-	mu        sync.Mutex
-	listeners map[string]*memListener // by host:port
-	conns     map[*memConn]bool
-	ports     uint16
-}
+// A memNet is a network in memory with what these tests want of it: nodes, and
+// processes that are stopped.
+type memNet struct{ *memnet.Net }
 
-// A memListener accepts what is dialled at its address.
-type memListener struct {
-	net    *memNet
-	addr   *net.TCPAddr
-	accept chan net.Conn
-	done   chan struct{}
-	once   sync.Once
-}
-
-// A memConn is one end of a connection.
-type memConn struct {
-	net.Conn
-	net           *memNet
-	local, remote net.Addr
-}
-
-func (c *memConn) LocalAddr() net.Addr  { return c.local }
-func (c *memConn) RemoteAddr() net.Addr { return c.remote }
-
-func (c *memConn) Close() error {
-	c.net.mu.Lock()
-	delete(c.net.conns, c)
-	c.net.mu.Unlock()
-	return c.Conn.Close()
-}
-
-func newMemNet() *memNet {
-	return &memNet{listeners: map[string]*memListener{}, conns: map[*memConn]bool{}}
-}
+func newMemNet() memNet { return memNet{memnet.New()} }
 
 // tcpAddr parses host:port.
 func tcpAddr(addr string) *net.TCPAddr {
 	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))
 }
 
-func (n *memNet) listen(addr string) *memListener {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	l := &memListener{net: n, addr: tcpAddr(addr), accept: make(chan net.Conn), done: make(chan struct{})}
-	n.listeners[addr] = l
-	return l
-}
-
-func (l *memListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.accept:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memListener) Addr() net.Addr { return l.addr }
-
-func (l *memListener) Close() error {
-	l.once.Do(func() {
-		l.net.mu.Lock()
-		defer l.net.mu.Unlock()
-		if l.net.listeners[l.addr.String()] == l {
-			delete(l.net.listeners, l.addr.String())
-		}
-		close(l.done)
-	})
-	return nil
-}
-
-// from returns a dialler whose connections come from host.
-func (n *memNet) from(host string) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, addr string) (net.Conn, error) {
-		n.mu.Lock()
-		l := n.listeners[addr]
-		n.ports++
-		local := &net.TCPAddr{IP: net.ParseIP(host), Port: int(n.ports)}
-		n.mu.Unlock()
-		if l == nil {
-			return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: addrOf(addr), Err: syscall.ECONNREFUSED}
-		}
-		a, b := net.Pipe()
-		near := &memConn{Conn: a, net: n, local: local, remote: l.addr}
-		far := &memConn{Conn: b, net: n, local: l.addr, remote: local}
-		select {
-		case l.accept <- far:
-		case <-l.done:
-			return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: l.addr, Err: syscall.ECONNREFUSED}
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.conns[near], n.conns[far] = true, true
-		return near, nil
-	}
-}
-
 // swallow accepts connections at addr and never answers, like a process that
 // is stopped: what is written to it vanishes.
-func (n *memNet) swallow(t *testing.T, addr string) {
-	l := n.listen(addr)
+func (n memNet) swallow(t *testing.T, addr string) {
+	l := n.Listen(addr)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -149,12 +57,12 @@ func bothProtocols() *http.Protocols {
 
 // node starts a Transport with a server at addr. It is shut down with the
 // test, or by calling stop before.
-func (n *memNet) node(t *testing.T, addr string, cfg Config) (tr *Transport, stop func()) {
+func (n memNet) node(t *testing.T, addr string, cfg Config) (tr *Transport, stop func()) {
 	cfg.Advertise = netip.MustParseAddrPort(addr)
-	cfg.Dial = n.from(cfg.Advertise.Addr().String())
+	cfg.Dial = n.Dialer(cfg.Advertise.Addr().String())
 	tr = New(cfg)
 	srv := &http.Server{Handler: tr.Handler(), Protocols: bothProtocols()}
-	l := n.listen(addr)
+	l := n.Listen(addr)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = srv.Serve(l) })
 	stop = sync.OnceFunc(func() {

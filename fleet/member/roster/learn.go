@@ -163,7 +163,7 @@ func (r *Roster) SetForeign(now time.Time, name string, takesPart bool) {
 	m, known := r.foreign[name]
 	switch {
 	case takesPart && (!known || !m.Until.IsZero()):
-		r.foreign[name] = owner.Member{Name: name, From: round(now), Peer: true}
+		r.foreign[name] = owner.Member{Name: name, From: round(now), Peer: true, Foreign: true}
 		r.changes++
 	case !takesPart && known && m.Until.IsZero():
 		m.Until = round(now)

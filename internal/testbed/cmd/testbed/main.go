@@ -24,6 +24,8 @@ func main() {
 	flag.IntVar(&cfg.Fleet.Hosts, "hosts", 0, "spread the targets over that `number` of addresses 127.0.1.1, …")
 	flag.BoolVar(&cfg.Fleet.Gzip, "gzip", false, "answer gzip to clients that accept it")
 	flag.BoolVar(&cfg.Fleet.OpenMetrics, "openmetrics", false, "answer OpenMetrics to clients that accept it")
+	flag.BoolVar(&cfg.Fleet.Kube, "kube", false, "show pods, as kube-state-metrics does")
+	flag.IntVar(&cfg.Fleet.Renew, "renew", 0, "with -kube: `number` of scrapes in which all pods are replaced")
 	flag.BoolVar(&cfg.Receiver.Verify, "verify", false, "check the order of every series")
 	flag.Parse()
 

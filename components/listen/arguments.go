@@ -1,4 +1,4 @@
-package components
+package listen
 
 import (
 	"crypto/tls"
@@ -12,21 +12,21 @@ import (
 	"github.com/grafana/alloy/syntax/alloytypes"
 )
 
-// serverHTTP is the block http of components that have a server of their own.
-type serverHTTP struct {
+// HTTP is the block http of components that have a server of their own.
+type HTTP struct {
 	ListenAddress string        `alloy:"listen_address,attr,optional"` // empty: all addresses
 	ListenPort    int           `alloy:"listen_port,attr,optional"`    // 0: any free port
 	ConnLimit     int           `alloy:"conn_limit,attr,optional"`     // connections at a time; 0: no limit
 	ReadTimeout   time.Duration `alloy:"server_read_timeout,attr,optional"`
 	WriteTimeout  time.Duration `alloy:"server_write_timeout,attr,optional"`
 	IdleTimeout   time.Duration `alloy:"server_idle_timeout,attr,optional"` // HTTP/2 too
-	TLS           *serverTLS    `alloy:"tls,block,optional"`
-	HTTP2         serverHTTP2   `alloy:"http2,block,optional"`
+	TLS           *TLS          `alloy:"tls,block,optional"`
+	HTTP2         HTTP2         `alloy:"http2,block,optional"`
 }
 
 // SetToDefault sets the documented defaults.
-func (h *serverHTTP) SetToDefault() {
-	*h = serverHTTP{
+func (h *HTTP) SetToDefault() {
+	*h = HTTP{
 		ListenPort:   8080,
 		ReadTimeout:  30 * time.Second,
 		WriteTimeout: 30 * time.Second,
@@ -36,7 +36,7 @@ func (h *serverHTTP) SetToDefault() {
 }
 
 // Validate reports everything that is wrong, joined.
-func (h *serverHTTP) Validate() error {
+func (h *HTTP) Validate() error {
 	var errs []error
 	if h.ListenPort < 0 || h.ListenPort > 65535 {
 		errs = append(errs, fmt.Errorf("listen_port %d must be from 0 to 65535", h.ListenPort))
@@ -56,9 +56,9 @@ func (h *serverHTTP) Validate() error {
 	return errors.Join(errs...)
 }
 
-// serverHTTP2 is the block http2: unencrypted HTTP/2 beside HTTP/1, for clients
+// HTTP2 is the block http2: unencrypted HTTP/2 beside HTTP/1, for clients
 // that begin with it. Over TLS HTTP/2 is always there.
-type serverHTTP2 struct {
+type HTTP2 struct {
 	Enabled     bool `alloy:"enabled,attr,optional"`
 	MaxHandlers int  `alloy:"max_handlers,attr,optional"` // no effect: no server knows such a bound
 
@@ -80,12 +80,12 @@ type serverHTTP2 struct {
 }
 
 // SetToDefault sets the documented defaults.
-func (h *serverHTTP2) SetToDefault() {
-	*h = serverHTTP2{MaxStreams: 100, MaxDecoderTable: 4096, MaxEncoderTable: 4096, PingTimeout: 15 * time.Second}
+func (h *HTTP2) SetToDefault() {
+	*h = HTTP2{MaxStreams: 100, MaxDecoderTable: 4096, MaxEncoderTable: 4096, PingTimeout: 15 * time.Second}
 }
 
 // Validate refuses what the library would replace by a default of its own.
-func (h *serverHTTP2) Validate() error {
+func (h *HTTP2) Validate() error {
 	const mb = 1 << 20
 	var errs []error
 	within := func(name string, n, least, most int64) {
@@ -104,9 +104,9 @@ func (h *serverHTTP2) Validate() error {
 	return errors.Join(errs...)
 }
 
-// serverTLS is the block tls of a server. Files are read again for each new
+// TLS is the block tls of a server. Files are read again for each new
 // connection, so that certificates may be replaced.
-type serverTLS struct {
+type TLS struct {
 	// The server's certificate and its key, each as text or as a file.
 	Cert     string            `alloy:"cert_pem,attr,optional"`
 	Key      alloytypes.Secret `alloy:"key_pem,attr,optional"`
@@ -146,7 +146,7 @@ var tlsVersions = map[string]uint16{
 }
 
 // Validate reports everything that is wrong, joined.
-func (t *serverTLS) Validate() error {
+func (t *TLS) Validate() error {
 	var errs []error
 	if (t.Cert == "") == (t.CertFile == "") {
 		errs = append(errs, errors.New("exactly one of cert_pem and cert_file must be set"))
@@ -168,7 +168,7 @@ func (t *serverTLS) Validate() error {
 }
 
 // ciphers returns the numbers of the suites that are named.
-func (t *serverTLS) ciphers() ([]uint16, error) {
+func (t *TLS) ciphers() ([]uint16, error) {
 	if t.CipherSuites == "" {
 		return nil, nil
 	}
@@ -189,7 +189,7 @@ next:
 }
 
 // config reads the files and returns the configuration of a server.
-func (t *serverTLS) config() (*tls.Config, error) {
+func (t *TLS) config() (*tls.Config, error) {
 	cert, err := pemOrFile(t.Cert, t.CertFile)
 	if err != nil {
 		return nil, fmt.Errorf("read certificate: %w", err)
@@ -235,9 +235,9 @@ func pemOrFile(pem, path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// serverGRPC is the block grpc. It has no effect: the components that take it
+// GRPC is the block grpc. It has no effect: the components that take it
 // offer nothing over gRPC, so no port is opened for it. They log that.
-type serverGRPC struct {
+type GRPC struct {
 	ListenAddress        string        `alloy:"listen_address,attr,optional"`
 	ListenPort           int           `alloy:"listen_port,attr,optional"`
 	ConnLimit            int           `alloy:"conn_limit,attr,optional"`
@@ -247,5 +247,5 @@ type serverGRPC struct {
 	MaxRecvMsgSize       int           `alloy:"server_max_recv_msg_size,attr,optional"`
 	MaxSendMsgSize       int           `alloy:"server_max_send_msg_size,attr,optional"`
 	MaxConcurrentStreams uint          `alloy:"server_max_concurrent_streams,attr,optional"`
-	TLS                  *serverTLS    `alloy:"tls,block,optional"`
+	TLS                  *TLS          `alloy:"tls,block,optional"`
 }

@@ -1,4 +1,11 @@
-package components
+// Package listen is the HTTP server of a component that has one of its own: its
+// arguments, the server itself, which follows them, and its metrics.
+//
+// A Server listens anew when its arguments change, and tries again each second
+// while it cannot. Requests under way are answered where they began.
+//
+// Invariant: a Server that does not listen says why in its Health.
+package listen
 
 import (
 	"context"
@@ -19,48 +26,46 @@ import (
 	"github.com/divvy-collector/divvy/pipeline/component"
 )
 
-// A server listens for a component. It listens anew when its arguments change,
-// and tries again each second while it cannot, for instance because a
-// predecessor still has the port.
-type server struct {
+// A Server listens for a component. While it cannot, for instance because a
+// predecessor still has the port, it tries again each second.
+type Server struct {
 	log     *slog.Logger
 	handler http.Handler
-	metrics *serverMetrics
-	args    *cell.Cell[serverSettings]
-	addr    *cell.Cell[string] // where it listens; empty while it does not
+	metrics *Metrics
+	args    *cell.Cell[Settings]
 
 	mu    sync.Mutex
 	state component.Health
 }
 
-// serverSettings is what a server is told by the arguments.
-type serverSettings struct {
-	http     serverHTTP
-	graceful time.Duration // for requests under way when it stops
+// Settings is what a Server is told by the arguments.
+type Settings struct {
+	HTTP     HTTP
+	Graceful time.Duration // for requests under way when it stops
 }
 
 // listenAgain is the time between two attempts to listen.
 const listenAgain = time.Second
 
-// newServer returns a server of h. It reports TLS files that cannot be used.
-func newServer(log *slog.Logger, s serverSettings, m *serverMetrics, h http.Handler) (*server, error) {
+// New returns a Server of h. It reports TLS files that cannot be used.
+func New(log *slog.Logger, s Settings, m *Metrics, h http.Handler) (*Server, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return &server{log: log, handler: m.observe(h), metrics: m, args: cell.New(s), addr: cell.New("")}, nil
+	return &Server{log: log, handler: m.observe(h), metrics: m, args: cell.New(s)}, nil
 }
 
 // check reports files that cannot be read or used.
-func (s serverSettings) check() error {
-	if s.http.TLS == nil {
+func (s Settings) check() error {
+	if s.HTTP.TLS == nil {
 		return nil
 	}
-	_, err := s.http.TLS.config()
+	_, err := s.HTTP.TLS.config()
 	return err
 }
 
-// update listens anew if s differs. An error has changed nothing.
-func (v *server) update(s serverSettings) error {
+// Update listens anew if s differs. An error has changed nothing.
+func (v *Server) Update(s Settings) error {
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -70,8 +75,8 @@ func (v *server) update(s serverSettings) error {
 	return nil
 }
 
-// run serves until ctx is done and requests under way are answered.
-func (v *server) run(ctx context.Context) {
+// Run serves until ctx is done and requests under way are answered.
+func (v *Server) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		s, changed := v.args.Get()
 		err := v.serve(ctx, s, changed)
@@ -91,23 +96,22 @@ func (v *server) run(ctx context.Context) {
 
 // serve listens until ctx is done or the arguments have changed; then it
 // finishes what is under way. An error says why it cannot listen.
-func (v *server) serve(ctx context.Context, s serverSettings, changed <-chan struct{}) error {
+func (v *Server) serve(ctx context.Context, s Settings, changed <-chan struct{}) error {
 	srv, err := v.httpServer(s)
 	if err != nil {
 		return err
 	}
-	address := net.JoinHostPort(s.http.ListenAddress, strconv.Itoa(s.http.ListenPort))
+	address := net.JoinHostPort(s.HTTP.ListenAddress, strconv.Itoa(s.HTTP.ListenPort))
 	var conf net.ListenConfig
 	listener, err := conf.Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	v.setState(component.Healthy, "listening on "+listener.Addr().String())
-	v.addr.Set(listener.Addr().String())
-	defer v.addr.Set("")
 	// Beyond the limit connections wait in the kernel, they are not refused.
-	if s.http.ConnLimit > 0 {
-		listener = netutil.LimitListener(listener, s.http.ConnLimit)
+	v.metrics.limit.Set(float64(s.HTTP.ConnLimit))
+	if s.HTTP.ConnLimit > 0 {
+		listener = netutil.LimitListener(listener, s.HTTP.ConnLimit)
 	}
 	failed := make(chan error, 1)
 	var wg sync.WaitGroup
@@ -125,7 +129,7 @@ func (v *server) serve(ctx context.Context, s serverSettings, changed <-chan str
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
 	}
-	stop(srv, s.graceful)
+	stop(srv, s.Graceful)
 	return nil
 }
 
@@ -139,13 +143,13 @@ func stop(srv *http.Server, d time.Duration) {
 }
 
 // httpServer returns the server for s, which does not listen yet.
-func (v *server) httpServer(s serverSettings) (*http.Server, error) {
-	h2 := s.http.HTTP2
+func (v *Server) httpServer(s Settings) (*http.Server, error) {
+	h2 := s.HTTP.HTTP2
 	srv := &http.Server{
 		Handler:      v.handler,
-		ReadTimeout:  s.http.ReadTimeout,
-		WriteTimeout: s.http.WriteTimeout,
-		IdleTimeout:  s.http.IdleTimeout,
+		ReadTimeout:  s.HTTP.ReadTimeout,
+		WriteTimeout: s.HTTP.WriteTimeout,
+		IdleTimeout:  s.HTTP.IdleTimeout,
 		ConnState:    v.metrics.connection,
 		ErrorLog:     slog.NewLogLogger(v.log.Handler(), slog.LevelDebug),
 		Protocols:    new(http.Protocols),
@@ -165,17 +169,17 @@ func (v *server) httpServer(s serverSettings) (*http.Server, error) {
 	// Unencrypted HTTP/2 is for clients that begin with it; there is no
 	// upgrade from HTTP/1.
 	srv.Protocols.SetHTTP1(true)
-	srv.Protocols.SetHTTP2(s.http.TLS != nil)
+	srv.Protocols.SetHTTP2(s.HTTP.TLS != nil)
 	srv.Protocols.SetUnencryptedHTTP2(h2.Enabled)
-	if s.http.TLS == nil {
+	if s.HTTP.TLS == nil {
 		return srv, nil
 	}
-	first, err := s.http.TLS.config()
+	first, err := s.HTTP.TLS.config()
 	if err != nil {
 		return nil, err
 	}
 	first.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		next, err := s.http.TLS.config()
+		next, err := s.HTTP.TLS.config()
 		if err != nil {
 			v.log.Error("cannot use TLS files", "err", err)
 			return nil, errors.New("TLS files cannot be used")
@@ -187,7 +191,7 @@ func (v *server) httpServer(s serverSettings) (*http.Server, error) {
 }
 
 // setState reports whether the state differs from the last.
-func (v *server) setState(s component.HealthState, message string) bool {
+func (v *Server) setState(s component.HealthState, message string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	news := s != v.state.State || message != v.state.Message
@@ -195,8 +199,8 @@ func (v *server) setState(s component.HealthState, message string) bool {
 	return news
 }
 
-// health tells whether it listens, and where.
-func (v *server) health() component.Health {
+// Health tells whether it listens, and where.
+func (v *Server) Health() component.Health {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.state

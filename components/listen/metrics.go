@@ -1,4 +1,4 @@
-package components
+package listen
 
 import (
 	"io"
@@ -10,25 +10,25 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// serverMetrics are those of a component's own server.
-type serverMetrics struct {
-	route    string // value of the label route for requests to path
-	path     string
+// Metrics are those of a component's own server.
+type Metrics struct {
+	routes   map[string]string // label route by path
 	duration *prometheus.HistogramVec
 	received *prometheus.HistogramVec
 	sent     *prometheus.HistogramVec
 	open     prometheus.Gauge
+	limit    prometheus.Gauge
 }
 
 // bodyBuckets are bounds for sizes of bodies, in bytes.
 var bodyBuckets = []float64{1 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20}
 
-// newServerMetrics returns registered metrics whose names begin with prefix.
-func newServerMetrics(reg prometheus.Registerer, prefix, path, route string) (*serverMetrics, error) {
+// NewMetrics returns registered metrics whose names begin with prefix. routes
+// has the value of the label route for each path; other paths are one route.
+func NewMetrics(reg prometheus.Registerer, prefix string, routes map[string]string) (*Metrics, error) {
 	byRoute := []string{"method", "route"}
-	m := &serverMetrics{
-		route: route,
-		path:  path,
+	m := &Metrics{
+		routes: routes,
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: prefix + "_request_duration_seconds",
 			Help: "Time (in seconds) spent serving HTTP requests.",
@@ -48,8 +48,13 @@ func newServerMetrics(reg prometheus.Registerer, prefix, path, route string) (*s
 			Help:        "Current number of accepted TCP connections.",
 			ConstLabels: prometheus.Labels{"protocol": "http"},
 		}),
+		limit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name:        prefix + "_tcp_connections_limit",
+			Help:        "The maximum number of TCP connections that can be accepted (0 means no limit).",
+			ConstLabels: prometheus.Labels{"protocol": "http"},
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.duration, m.received, m.sent, m.open} {
+	for _, c := range []prometheus.Collector{m.duration, m.received, m.sent, m.open, m.limit} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -58,7 +63,7 @@ func newServerMetrics(reg prometheus.Registerer, prefix, path, route string) (*s
 }
 
 // connection counts the connections that are open.
-func (m *serverMetrics) connection(_ net.Conn, s http.ConnState) {
+func (m *Metrics) connection(_ net.Conn, s http.ConnState) {
 	switch s {
 	case http.StateNew:
 		m.open.Inc()
@@ -68,16 +73,16 @@ func (m *serverMetrics) connection(_ net.Conn, s http.ConnState) {
 }
 
 // observe measures the requests that next answers.
-func (m *serverMetrics) observe(next http.Handler) http.Handler {
+func (m *Metrics) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		begin := time.Now()
 		body := &countingBody{ReadCloser: req.Body}
 		req.Body = body
 		out := &countingWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(out, req)
-		method, route := methodLabel(req.Method), "other"
-		if req.URL.Path == m.path {
-			route = m.route
+		method, route := methodLabel(req.Method), m.routes[req.URL.Path]
+		if route == "" {
+			route = "other"
 		}
 		m.duration.WithLabelValues(method, route, strconv.Itoa(out.status), "false").Observe(time.Since(begin).Seconds())
 		m.received.WithLabelValues(method, route).Observe(float64(body.bytes))

@@ -1,19 +1,15 @@
-package scrape
+package status
 
-import (
-	"time"
-
-	"github.com/divvy-collector/divvy/telemetry/status"
-)
+import "time"
 
 // maxPast is how many scrapes of a target are remembered.
 const maxPast = 64
 
-// A past is the recent scrapes of one target: a ring without pointers, which
+// A Past is the recent scrapes of one target: a ring without pointers, which
 // grows as they come, so that a target of another node costs nothing. Of the
 // errors only the latest is kept as text, for the scrapes since which all that
 // failed have failed with it.
-type past struct {
+type Past struct {
 	ring    []outcome // scrape n is at n % maxPast
 	made    int       // scrapes so far
 	err     string    // why the last one that failed did
@@ -44,7 +40,7 @@ const (
 const errForgotten = "failed, for another reason than the last scrape that did"
 
 // newOutcome packs s, without its error's text.
-func newOutcome(s status.Scrape) outcome {
+func newOutcome(s Scrape) outcome {
 	late := clip(s.At.Sub(s.Slot).Milliseconds(), maxLate)
 	o := outcome{
 		when:    uint64(s.Slot.UnixMilli())<<lateBits | late,
@@ -63,9 +59,9 @@ func newOutcome(s status.Scrape) outcome {
 func clip(n, limit int64) uint64 { return uint64(min(max(n, 0), limit)) }
 
 // scrape unpacks o; err is the error that it has if it failed.
-func (o outcome) scrape(err string) status.Scrape {
+func (o outcome) scrape(err string) Scrape {
 	slot := time.UnixMilli(int64(o.when >> lateBits))
-	s := status.Scrape{
+	s := Scrape{
 		Slot:     slot,
 		At:       slot.Add(time.Duration(o.when&maxLate) * time.Millisecond),
 		Duration: time.Duration(o.took&maxTook) * time.Microsecond,
@@ -77,8 +73,8 @@ func (o outcome) scrape(err string) status.Scrape {
 	return s
 }
 
-// add remembers s as the latest scrape.
-func (p *past) add(s status.Scrape) {
+// Add remembers s as the latest scrape.
+func (p *Past) Add(s Scrape) {
 	if s.Err != "" && s.Err != p.err {
 		p.err, p.errFrom = s.Err, p.made
 	}
@@ -90,17 +86,17 @@ func (p *past) add(s status.Scrape) {
 	p.made++
 }
 
-// last returns the latest scrape; the zero Scrape if there is none.
-func (p *past) last() status.Scrape {
+// Last returns the latest scrape; the zero Scrape if there is none.
+func (p *Past) Last() Scrape {
 	if p.made == 0 {
-		return status.Scrape{}
+		return Scrape{}
 	}
 	return p.ring[(p.made-1)%maxPast].scrape(p.err)
 }
 
-// list returns what is remembered, the oldest first.
-func (p *past) list() []status.Scrape {
-	out := make([]status.Scrape, 0, len(p.ring))
+// List returns what is remembered, the oldest first.
+func (p *Past) List() []Scrape {
+	out := make([]Scrape, 0, len(p.ring))
 	for n := p.made - len(p.ring); n < p.made; n++ {
 		err := p.err
 		if n < p.errFrom {

@@ -1,0 +1,142 @@
+package push
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/divvy-collector/divvy/telemetry/status"
+)
+
+// Status is what there is to know about one endpoint, which counts profiles.
+type Status struct {
+	status.Endpoint           // but for its Component
+	Oldest          time.Time // profile that is not delivered; zero: all are
+	LastError       string    // of the last failed request
+}
+
+// Status returns the state of each endpoint, in the order of the Config.
+func (w *Writer) Status() []Status {
+	var list []Status
+	now := time.Now()
+	for _, e := range w.wanted.Load() {
+		list = append(list, e.status(now))
+	}
+	return list
+}
+
+// History returns the last hour of an endpoint that Status names, the oldest
+// point first. It begins when the log is open.
+func (w *Writer) History(name string) []status.Point {
+	for _, e := range w.wanted.Load() {
+		if e.key == name {
+			return e.past.list()
+		}
+	}
+	return nil
+}
+
+// Opened reports whether the logs of all endpoints are open: what is appended
+// from now on survives a crash. Run opens them.
+func (w *Writer) Opened() bool {
+	for _, e := range w.wanted.Load() {
+		select {
+		case <-e.opened:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// Health returns the reason why the Writer does not do its work, or nil.
+func (w *Writer) Health() error {
+	for _, e := range w.wanted.Load() {
+		if why := e.unhealthy(time.Now()); why != "" {
+			return errors.New(why)
+		}
+	}
+	return nil
+}
+
+// status returns the state of the endpoint.
+func (e *endpoint) status(now time.Time) Status {
+	log := e.stats()
+	s := Status{Endpoint: status.Endpoint{
+		Name: e.key, URL: e.settings.Load().redacted(), Unit: "profiles", Backlog: log.Items, Bytes: log.Bytes, Dropped: map[string]int64{},
+	}}
+	e.tally.mu.Lock()
+	s.Sent, s.SentBytes, s.Retried = e.tally.sent.profiles, e.tally.sent.bytes, e.tally.retried
+	for reason, l := range e.tally.dropped {
+		s.Dropped[reason] = l.profiles
+	}
+	e.tally.mu.Unlock()
+	s.Dropped["log_full"] = log.DroppedItems
+	maps.DeleteFunc(s.Dropped, func(_ string, n int64) bool { return n == 0 })
+	if log.OldestTime != 0 {
+		s.Oldest = time.UnixMilli(log.OldestTime)
+		s.Lag = max(0, now.Sub(s.Oldest))
+	}
+	if log.Degraded != nil {
+		s.Err = log.Degraded.Error()
+	}
+	f := &e.failing
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.LastError = status.HidePasswords(f.last)
+	if f.streak > 0 {
+		s.FailingSince, s.Err = f.since, s.LastError
+	}
+	if f.noDisk != "" {
+		s.Err = f.noDisk
+	}
+	return s
+}
+
+// maxPoints is how much of an endpoint's past is remembered: an hour.
+const maxPoints = int(time.Hour / status.PointEvery)
+
+// A past is the last hour of an endpoint.
+type past struct {
+	mu     sync.Mutex
+	points []status.Point
+	totals status.Point // what was counted until the last of them
+}
+
+// point returns the endpoint as it is now; its counts are totals.
+func (e *endpoint) point(now time.Time) status.Point {
+	s := e.status(now)
+	p := status.Point{
+		At: now.Round(0), Lag: s.Lag, Backlog: s.Backlog, Bytes: s.Bytes,
+		Sent: s.Sent, SentBytes: s.SentBytes, Failed: s.Retried,
+	}
+	for _, n := range s.Dropped {
+		p.Dropped += n
+	}
+	return p
+}
+
+// add adds p, whose counts are totals.
+func (h *past) add(p status.Point) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.totals
+	h.totals = p
+	p.Sent -= before.Sent
+	p.SentBytes -= before.SentBytes
+	p.Failed -= before.Failed
+	p.Dropped -= before.Dropped
+	if len(h.points) == maxPoints {
+		h.points = slices.Delete(h.points, 0, 1)
+	}
+	h.points = append(h.points, p)
+}
+
+// list returns the points, the oldest first.
+func (h *past) list() []status.Point {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.points)
+}
