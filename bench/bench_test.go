@@ -34,11 +34,18 @@ func TestMeasurementIsADifference(t *testing.T) {
 	a.status = testbed.Status{Answered: 1000, Receiver: testbed.Report{Samples: 1e6, WireBytes: 9e9}}
 	b := reading{at: at.Add(10 * time.Second), agentCPU: 8, bedCPU: 3}
 	b.status = testbed.Status{Answered: 3000, Receiver: testbed.Report{Samples: 3e6, WireBytes: 9e9 + 40e6, Duplicates: 1}}
-	b.status.Verdict.Lost = make([]testbed.Scrape, 2)
 	m := between(a, b, 1000)
-	want := measurement{samples: 2e6, share: 1, cpu: 1.5, core: 0.3, wire: 20, lost: 2, again: 1, bedLoad: 0.2}
+	want := measurement{samples: 2e6, share: 1, cpu: 1.5, core: 0.3, wire: 20, again: 1, bedLoad: 0.2}
 	if m != want {
 		t.Errorf("%+v\nwant %+v", m, want)
+	}
+}
+
+func TestOnlyWhatHadTimeToArriveIsLost(t *testing.T) {
+	at := time.Unix(1000, 0)
+	lost := []testbed.Scrape{{Time: at.Add(-2 * time.Second)}, {Time: at.Add(-time.Second)}, {Time: at}, {Time: at.Add(time.Second)}}
+	if n := lostBefore(lost, at); n != 2 {
+		t.Errorf("%d are lost; want 2", n)
 	}
 }
 

@@ -22,7 +22,7 @@ type measurement struct {
 	maxRSS    float64 // MiB
 	anonymous float64 // MiB, mean: the part that is not a file's
 	wire      float64 // bytes of remote write body per sample
-	lost      int     // scrapes that the targets answered and that did not arrive
+	lost      int     // scrapes that the targets answered and that never arrived
 	again     int64   // scrapes that arrived twice
 	off       int64   // samples that are missing from the scrapes that arrived, over the whole run
 	lagP99    time.Duration
@@ -68,7 +68,11 @@ func (p plan) load(ctx context.Context, s scenario, c collector) (m measurement,
 		return m, err
 	}
 	m = between(before, after, s.kept())
+	m.lost = lostBefore(end.Verdict.Lost, after.at.Add(-settle))
 	m.off = missing(end.Receiver, s.kept())
+	if s.idle {
+		m = measurement{}
+	}
 	m.peak = usage.peak(int(s.interval.Seconds()))
 	m.meanRSS, m.maxRSS, m.anonymous = usage.mean("VmRSS"), usage.max("VmRSS"), usage.mean("RssAnon")
 	return m, nil
@@ -112,10 +116,12 @@ func (p plan) read(agent, world *exec.Cmd) (r reading, err error) {
 	return r, err
 }
 
-// report returns what the testbed has counted. Scrapes of the last ten seconds
-// may be on their way: they do not count as lost.
+// settle is how long a scrape may take to arrive before it counts as lost.
+const settle = 10 * time.Second
+
+// report returns what the testbed has counted.
 func report() (s testbed.Status, err error) {
-	resp, err := http.Get("http://" + bed + "/report?settle=10s")
+	resp, err := http.Get("http://" + bed + "/report?settle=" + settle.String())
 	if err != nil {
 		return s, err
 	}
@@ -138,11 +144,21 @@ func between(a, b reading, perScrape int) measurement {
 		cpu:     (b.agentCPU - a.agentCPU) / samples * 1e6,
 		core:    (b.agentCPU - a.agentCPU) / elapsed,
 		wire:    float64(b.status.Receiver.WireBytes-a.status.Receiver.WireBytes) / samples,
-		lost:    len(b.status.Verdict.Lost),
 		again:   b.status.Receiver.Duplicates,
 		lagP99:  b.status.Receiver.LagP99,
 		bedLoad: (b.bedCPU - a.bedCPU) / elapsed,
 	}
+}
+
+// lostBefore returns how many of the scrapes that never arrived were before t:
+// what a collector was about to send when it was stopped does not count.
+func lostBefore(lost []testbed.Scrape, t time.Time) (n int) {
+	for _, s := range lost {
+		if s.Time.Before(t) {
+			n++
+		}
+	}
+	return n
 }
 
 // missing returns how many samples fewer arrived than the scrapes that arrived

@@ -143,6 +143,11 @@ func TestKubernetesOutageCostsNoSlot(t *testing.T) {
 	k.reached(catchUp, n, n+10)
 	t.Logf("new pods were scraped %s after the API server was back", time.Since(up))
 	k.until(catchUp, "the restarted node takes part", func() bool { return k.agree("a", "b", "c") })
+	// A list and a stream for monitors and for pods, of each node, and as much
+	// again for what the first moments refuse.
+	if n := api.Asked("podmonitors", "pods"); n > 3*2*2*2 {
+		t.Errorf("nodes asked %d times for lists and streams after the API server was back", n)
+	}
 	k.until(catchUp, "dead pods are scraped no more", func() bool { return k.quiet(0, 10) })
 	k.wait(slotEvery)
 	k.rhythm()

@@ -130,6 +130,7 @@ func wrongObjectsHarmThemselvesAlone(t *testing.T, api *kubetest.Server) {
 				text, _ = k.node(node).errorOf(name)
 				return text != ""
 			})
+			t.Logf("%s of %s: %s", node, name, text)
 			if slices.ContainsFunc(want, func(s string) bool { return !strings.Contains(text, s) }) {
 				t.Errorf("%s says of %s: %s; want %q", node, name, text, want)
 			}

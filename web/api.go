@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/divvy-collector/divvy/pipeline"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/telemetry/status"
+	"github.com/divvy-collector/divvy/web/excerpt"
 )
 
 // componentJSON is a component as the API shows it. Lists are never null.
@@ -35,6 +38,10 @@ type componentJSON struct {
 	DebugInfo            json.RawMessage `json:"debugInfo,omitempty"`
 	CreatedModuleIDs     []string        `json:"createdModuleIDs,omitempty"`
 	LiveDebuggingEnabled bool            `json:"liveDebuggingEnabled"`
+
+	// Shortened says how long lists are of which only the beginning is there, by
+	// part and name, as in {"debugInfo": {"target": 10000}}.
+	Shortened map[string]map[string]int `json:"shortened,omitempty"`
 }
 
 // healthJSON is the health of a component as the API shows it.
@@ -64,18 +71,29 @@ func summary(s pipeline.ComponentState) componentJSON {
 	}
 }
 
-// detail returns everything about s. Secrets are hidden by their types, and
-// fields of objects by their names.
-func detail(s pipeline.ComponentState) (componentJSON, error) {
+// keptItems is how many items of a list are shown unless more are asked for.
+const keptItems = 200
+
+// detail returns everything about s, of lists up to most items. Secrets are
+// hidden by their types, and fields of objects by their names.
+func detail(s pipeline.ComponentState, most int) (componentJSON, error) {
 	out := summary(s)
 	for _, part := range []struct {
+		name  string
 		value any
 		to    *json.RawMessage
-	}{{s.Arguments, &out.Arguments}, {s.Exports, &out.Exports}, {s.DebugInfo(), &out.DebugInfo}} {
+	}{{"arguments", s.Arguments, &out.Arguments}, {"exports", s.Exports, &out.Exports}, {"debugInfo", s.DebugInfo(), &out.DebugInfo}} {
 		if part.value == nil {
 			continue
 		}
-		text, err := alloyjson.MarshalBody(part.value)
+		short, whole := excerpt.Of(part.value, most)
+		if len(whole) > 0 {
+			if out.Shortened == nil {
+				out.Shortened = map[string]map[string]int{}
+			}
+			out.Shortened[part.name] = whole
+		}
+		text, err := alloyjson.MarshalBody(short)
 		if err != nil {
 			return out, fmt.Errorf("encode %s: %w", s.ID, err)
 		}
@@ -123,20 +141,43 @@ func (s *Server) listModule(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, inModule(s.cfg.Pipeline, id))
 }
 
-// showComponent answers with everything about one component.
+// showComponent answers with everything about one component. Of a list it shows
+// the first keptItems, or the number that limit gives; 0 shows all. The targets
+// of components that scrape are better asked for at /api/v0/fleet/targets, page
+// by page.
 func (s *Server) showComponent(w http.ResponseWriter, r *http.Request) {
+	most, err := limitOf(r.FormValue("limit"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	id := r.PathValue("id")
 	state, ok := s.cfg.Pipeline.Component(id)
 	if !ok {
 		http.Error(w, fmt.Sprintf("there is no component %q", id), http.StatusNotFound)
 		return
 	}
-	out, err := detail(state)
+	out, err := detail(state, most)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	writeJSON(w, out)
+}
+
+// limitOf reads how many items of a list are asked for.
+func limitOf(text string) (most int, err error) {
+	if text == "" {
+		return keptItems, nil
+	}
+	most, err = strconv.Atoi(text)
+	switch {
+	case err != nil || most < 0:
+		return 0, fmt.Errorf("limit %q is not a number of items: use 0 for all, or more", text)
+	case most == 0:
+		return math.MaxInt, nil
+	}
+	return most, nil
 }
 
 // writeJSON answers with v, without the passwords of URLs: no type marks them.
@@ -200,7 +241,7 @@ func componentsJSON(p *pipeline.Pipeline) ([]byte, error) {
 			s.Exports = nil
 		}
 		s.Arguments, s.Exports = withoutStrings(s.Arguments), withoutStrings(s.Exports)
-		c, err := detail(s)
+		c, err := detail(s, keptItems)
 		if err != nil {
 			return nil, err
 		}

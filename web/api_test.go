@@ -29,12 +29,18 @@ type (
 		Secret alloytypes.Secret `alloy:"secret,attr,optional"`
 		From   string            `alloy:"from,attr,optional"`
 		Sick   bool              `alloy:"sick,attr,optional"`
+		Items  int               `alloy:"items,attr,optional"`
 	}
 	partExports struct {
 		Text   string            `alloy:"text,attr"`
 		Secret alloytypes.Secret `alloy:"secret,attr"`
 	}
 )
+
+// A partItem is a block of a part's debug information.
+type partItem struct {
+	Number int `alloy:"number,attr"`
+}
 
 // A part exports its arguments, says how it was told to be, and serves its ID.
 type part struct {
@@ -71,6 +77,19 @@ func (p *part) Health() component.Health {
 	return component.Health{State: component.Healthy, Message: "fine"}
 }
 
+func (p *part) DebugInfo() any {
+	if p.args.Items == 0 {
+		return nil
+	}
+	var d struct {
+		Items []partItem `alloy:"item,block"`
+	}
+	for i := range p.args.Items {
+		d.Items = append(d.Items, partItem{i})
+	}
+	return d
+}
+
 func (p *part) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(p.env.ID + " serves " + r.URL.Path + "\n"))
@@ -96,6 +115,40 @@ func TestAPI(t *testing.T) {
 			return ask(s, c.Words[1])
 		}
 	})
+}
+
+// Of long lists the beginning is shown, and how long they are; all is shown to
+// who asks for it.
+func TestLongListsAreShortened(t *testing.T) {
+	var started sync.WaitGroup
+	s := testServer(t, &started)
+	if err := s.cfg.Pipeline.Load(map[string][]byte{"a.alloy": []byte("test.part \"a\" {\n\titems = 10000\n}\n")}); err != nil {
+		t.Fatal(err)
+	}
+	started.Wait()
+	f := func(query string, items, shortened int) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		s.http.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v0/web/components/test.part.a"+query, nil))
+		var c componentJSON
+		if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil {
+			t.Fatalf("%s: %d %v", query, w.Code, err)
+		}
+		var list []any
+		if err := json.Unmarshal(c.DebugInfo, &list); err != nil {
+			t.Fatal(err)
+		}
+		if len(list) != items || c.Shortened["debugInfo"]["item"] != shortened {
+			t.Errorf("%s: %d items, shortened from %v; want %d from %d", query, len(list), c.Shortened, items, shortened)
+		}
+	}
+	f("", keptItems, 10000)
+	f("?limit=3", 3, 10000)
+	f("?limit=20000", 10000, 0)
+	f("?limit=0", 10000, 0)
+	if got := ask(s, "/api/v0/web/components/test.part.a?limit=-1"); !strings.HasPrefix(got, "Bad Request") {
+		t.Errorf("a negative limit: %s", got)
+	}
 }
 
 // testServer returns a server over a pipeline that runs until the test ends.

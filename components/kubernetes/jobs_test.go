@@ -132,7 +132,7 @@ relabel_configs:
 		Own:    labels.FromStrings("__address__", "10.0.0.1:80", "__meta_port", "http"),
 		Shared: labels.FromStrings("__meta_pod", "web-0"),
 	}
-	before := discovered(target, sc)
+	before := (&operator.Job{Scrape: sc}).Before()(target)
 	if before.Get("job") != "podMonitor/shop/web/0" || before.Get("__meta_pod") != "web-0" || before.Get("__scheme__") != "http" {
 		t.Errorf("before the rules: %s", before)
 	}

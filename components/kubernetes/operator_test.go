@@ -248,6 +248,10 @@ func expectTold(t *testing.T, f plain) {
 	if len(ways) != 1 || ways[0].Before.Get("__meta_kubernetes_pod_container_port_name") != "http" {
 		t.Errorf("ways to %s: %+v", came, ways)
 	}
+	dropped := f.Explain(func(_, after telemetry.Labels) bool { return after.IsEmpty() })
+	if len(dropped) != 1 || dropped[0].Before.Get("__meta_kubernetes_pod_container_port_name") != "http-admin" || dropped[0].Steps[len(dropped[0].Steps)-1].Kept {
+		t.Errorf("dropped: %+v", dropped)
+	}
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		f.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

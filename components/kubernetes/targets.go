@@ -1,14 +1,12 @@
 package kubernetes
 
 import (
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/divvy-collector/divvy/components/args"
 	"github.com/divvy-collector/divvy/fleet/owner"
-	"github.com/divvy-collector/divvy/kube/operator"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
@@ -43,35 +41,37 @@ func (f *follower) Origins(wanted func(owner.Key) bool) map[owner.Key]telemetry.
 }
 
 // Explain returns the ways of targets through the rules of their jobs: see
-// component.Relabeller. What the rules drop is not kept, and is not told.
+// component.Relabeller. Of those that the rules drop only so many are told:
+// most jobs drop most of what there is.
 func (f *follower) Explain(wanted func(before, after telemetry.Labels) bool) []status.Relabelling {
 	var out []status.Relabelling
 	for _, j := range f.jobs.latest() {
+		beforeOf := j.Before()
 		for i := range j.Targets {
 			t := &j.Targets[i]
-			before := discovered(t, j.Scrape)
+			before := beforeOf(t)
 			if shown := status.HideLabels(before); wanted(shown, status.HideLabels(t.Labels)) {
 				out = append(out, status.Relabelling{Component: f.env.ID, Before: shown, Steps: steps(before, j.Scrape.RelabelConfigs)})
 			}
 		}
 	}
+	none := labels.EmptyLabels()
+	if !wanted(none, none) {
+		return out
+	}
+	room := maxDropped
+	f.engine.Dropped(func(c *config.ScrapeConfig, before telemetry.Labels) bool {
+		if shown := status.HideLabels(before); wanted(shown, none) {
+			out = append(out, status.Relabelling{Component: f.env.ID, Before: shown, Steps: steps(before, c.RelabelConfigs)})
+			room--
+		}
+		return room > 0
+	})
 	return out
 }
 
-// discovered returns the labels of a target before the rules: its own, those of
-// its group, and the job.
-func discovered(t *operator.Target, c *config.ScrapeConfig) telemetry.Labels {
-	b := labels.NewBuilder(t.Shared)
-	t.Own.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
-	for name, value := range map[string]string{
-		model.JobLabel: c.JobName, model.SchemeLabel: c.Scheme, model.MetricsPathLabel: c.MetricsPath,
-	} {
-		if b.Get(name) == "" {
-			b.Set(name, value)
-		}
-	}
-	return b.Labels()
-}
+// maxDropped is how many dropped targets are told.
+const maxDropped = 2000
 
 // steps returns what each rule makes of a target. One builder goes from rule to
 // rule: what a rule for many labels does depends on the order in which those

@@ -55,6 +55,15 @@ func TestServerIsAnAPIServer(t *testing.T) {
 	if _, err := pods.Get(t.Context(), "a", metav1.GetOptions{}); err != nil {
 		t.Errorf("after the outage: %v", err)
 	}
+	before := s.Asked("pods")
+	for range 3 {
+		if _, err := pods.List(t.Context(), metav1.ListOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.Asked("pods") - before; n != 3 {
+		t.Errorf("%d lists were counted; want 3", n)
+	}
 	s.DeleteNamespace("shop")
 	if _, err := s.Client().CoreV1().Namespaces().Get(t.Context(), "shop", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a namespace that is gone gives %v", err)

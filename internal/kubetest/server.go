@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -175,6 +178,27 @@ func (s *Server) URL() string { return "https://127.0.0.1:" + s.port }
 
 // Client returns a client that may do everything, without a limit of its own.
 func (s *Server) Client() kubernetes.Interface { return s.client }
+
+// Asked returns how many lists and streams of changes of some resources the API
+// server was asked for since it was started, by anybody.
+func (s *Server) Asked(resources ...string) (n int) {
+	s.t.Helper()
+	text, err := s.client.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		_, verb, _ := strings.Cut(line, `verb="`)
+		_, resource, _ := strings.Cut(line, `resource="`)
+		asks := strings.HasPrefix(verb, "LIST") || strings.HasPrefix(verb, "WATCH")
+		name, _, _ := strings.Cut(resource, `"`)
+		if strings.HasPrefix(line, "apiserver_request_total{") && asks && slices.Contains(resources, name) {
+			value, _ := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
+			n += int(value)
+		}
+	}
+	return n
+}
 
 // Stop ends the API server as a crash does: connections break, then are refused.
 // What it has stored stays.

@@ -191,13 +191,13 @@ type ledger struct {
 type record struct {
 	status  ObjectStatus
 	scrapes []*config.ScrapeConfig
-	sources []*sources.Source
+	sources [][]*sources.Source // of each of scrapes
 }
 
 // now returns the status with what is wrong with the sources at the moment.
 func (r record) now() ObjectStatus {
 	out := r.status
-	for _, s := range r.sources {
+	for _, s := range slices.Concat(r.sources...) {
 		if out.Err == nil {
 			out.Err = s.Err()
 		}

@@ -456,8 +456,16 @@ func TestScrapeConfigs(t *testing.T) {
 	s.Set("scrapeconfigs", parse(t, &monitoringv1alpha1.ScrapeConfig{}, "pods", `{kubernetesSDConfigs: [{role: Pod, namespaces: {names: [shop, attic]}}]}`))
 	s.Set("scrapeconfigs", parse(t, &monitoringv1alpha1.ScrapeConfig{}, "consul", `{consulSDConfigs: [{server: "c:8500"}]}`))
 	e, got := start(t, Config{Kind: ScrapeConfigs, API: s.Config()})
-	got.until(t, "scrapeConfig/shop/pods\n\t10.0.0.1:8080 job=scrapeConfig/shop/pods instance=10.0.0.1:8080\n\t10.0.0.1:9090 job=scrapeConfig/shop/pods instance=10.0.0.1:9090\n"+
-		"scrapeConfig/shop/static\n\ta:1 job=j instance=a:1\n\tb:2 job=j instance=b:2\n\tc:3 job=scrapeConfig/shop/static instance=c:3\n")
+	got.until(t, strings.Join([]string{
+		"scrapeConfig/shop/pods/kubernetes/0",
+		"\t10.0.0.1:8080 job=scrapeConfig/shop/pods/kubernetes/0 instance=10.0.0.1:8080",
+		"\t10.0.0.1:9090 job=scrapeConfig/shop/pods/kubernetes/0 instance=10.0.0.1:9090",
+		"scrapeConfig/shop/static/static/0",
+		"\ta:1 job=j instance=a:1",
+		"\tb:2 job=j instance=b:2",
+		"scrapeConfig/shop/static/static/1",
+		"\tc:3 job=scrapeConfig/shop/static/static/1 instance=c:3",
+	}, "\n")+"\n")
 	i := slices.IndexFunc(e.Objects(), func(o ObjectStatus) bool { return o.Name == "consul" })
 	if err := e.Objects()[i].Err; err == nil || !strings.Contains(err.Error(), "discovery by consul is not supported") {
 		t.Errorf("got %v", err)

@@ -117,7 +117,7 @@ func (s *session) record(k objectKey, o *object) {
 	}}
 	for _, t := range o.tasks {
 		r.scrapes = append(r.scrapes, t.scrape)
-		r.sources = append(r.sources, t.sources...)
+		r.sources = append(r.sources, t.sources)
 		if r.status.Err == nil {
 			r.status.Err = t.firstWrong()
 		}

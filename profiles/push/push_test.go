@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -336,5 +337,71 @@ func TestUpdateLosesNothing(t *testing.T) {
 		if got := g.texts(); len(got) != 30 {
 			t.Errorf("%d arrived: %v", len(got), got)
 		}
+	})
+}
+
+// When the process ends while the server fails, it does not wait for the whole
+// of the time that it has: what is left is on disk.
+func TestDrainEndsEarlyWhereTheServerFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, nil)
+		g.Answer(func(*http.Request) int { return http.StatusServiceUnavailable })
+		for n := range 5 {
+			g.append(fmt.Sprint(n), "pod", fmt.Sprint(n))
+		}
+		time.Sleep(10 * time.Minute)
+		begin := time.Now()
+		g.stop()
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("it ended after %s", took)
+		}
+		if err := g.Append(t.Context(), []profiles.Profile{{Labels: labels.FromStrings("a", "b")}}); err == nil {
+			t.Error("a Writer that has stopped takes profiles")
+		}
+		g.Answer(nil)
+		g.start()
+		time.Sleep(time.Second)
+		g.end()
+		if len(g.texts()) != 5 {
+			t.Errorf("%v arrived", g.texts())
+		}
+	})
+}
+
+// A disk that refuses costs nothing while memory lasts; then whoever appends is
+// told, and health says so all the time.
+func TestRefusingDiskIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewMem()
+		g := newRig(t, func(c *Config) { c.FS = disk })
+		synctest.Wait()
+		g.Answer(func(*http.Request) int { return http.StatusServiceUnavailable })
+		disk.Intercept(func(op vfs.Op) error {
+			if op.Kind == vfs.Write {
+				return errors.New("no space left")
+			}
+			return nil
+		})
+		taken, size := 0, 1<<20
+		for range 100 {
+			p := profiles.Profile{Labels: labels.FromStrings("a", "b"), Raw: make([]byte, size)}
+			if g.Append(t.Context(), []profiles.Profile{p}) != nil {
+				break
+			}
+			taken++
+		}
+		if err := g.Health(); err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("health %v", err)
+		}
+		if taken < 20 || taken > 40 {
+			t.Errorf("%d MiB were taken without a disk", taken)
+		}
+		disk.Intercept(nil)
+		g.Answer(nil)
+		time.Sleep(10 * time.Minute)
+		if got := len(g.Pushes()); got != taken || g.Health() != nil {
+			t.Errorf("%d of %d arrived; health %v", got, taken, g.Health())
+		}
+		g.end()
 	})
 }

@@ -29,7 +29,7 @@ func (p *Pool) partLocked(t *target, heir string, slot time.Time) parting {
 
 // surrender gives the baselines of targets to the owners of their slots, or
 // throws them away where no note may reach one: they are good for nothing once
-// somebody else has made a delta. It waits for deltas that are under way.
+// somebody else has made a delta.
 func (p *Pool) surrender(list []parting, set *settings) {
 	reached := map[string]bool{"": false}
 	for _, x := range list {
@@ -89,9 +89,9 @@ func (p *Pool) say(node string, w word) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			p.outbox.send(p.tell)
-		case <-p.left: // which has sent it
+		case <-p.left:
 		}
+		p.outbox.send(p.tell)
 	})
 }
 

@@ -14,7 +14,7 @@ type source struct {
 	busy bool // a profile is in flight
 	next *job // waits until it is not; nil: none does
 
-	mu   sync.Mutex // guards the fields below; held while a delta is made, never for I/O
+	mu   sync.Mutex // guards the fields below
 	base wire.Baseline
 
 	// gift is the slot that base was handed over for; zero: it is our own, or
@@ -52,6 +52,37 @@ func (s *source) begin(slot time.Time, wait bool) (given int, arrived chan struc
 type inheritance struct {
 	base wire.Baseline // nil: there is none
 	gap  string
+}
+
+// lend returns what a job makes its delta with; false if the right to make one
+// was given away since the job began.
+func (s *source) lend(j *job) (x inheritance, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return inheritance{base: s.base, gap: s.gap}, s.given == j.given
+}
+
+// What has become of what was lent.
+type loan uint8
+
+const (
+	returned    loan = iota // the delta counts
+	surrendered             // the right to make it was given away meanwhile
+	again                   // the baseline has come only now: make it anew
+)
+
+// advance makes the next delta follow the one that was made.
+func (s *source) advance(j *job, from, to inheritance) loan {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.given != j.given:
+		return surrendered
+	case from.base == nil && s.base != nil:
+		return again
+	}
+	s.base, s.gap, s.arrived = to.base, to.gap, nil
+	return returned
 }
 
 // surrender gives away what makes the next delta: it is not ours to make.

@@ -132,37 +132,43 @@ func (p *Pool) await(j *job) {
 }
 
 // diff returns the delta of raw, or nil if there is none: of the first profile,
-// and of one whose target was given away. The baseline moves on even if the sink
-// does not take the delta: one that is lost is counted, one that comes twice
-// would not be.
+// and of one whose target was given away, for the new owner's delta has what
+// this one would have. The baseline moves on even if the sink does not take the
+// delta: one that is lost is counted, one that comes twice would not be.
 func (j *job) diff(w *bench, raw []byte, r *result) []byte {
-	s := j.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.given != j.given || !j.ours() {
-		return nil // the new owner's delta has what this one would have
+	for {
+		from, ok := j.s.lend(j)
+		if !ok || !j.ours() {
+			return nil
+		}
+		d := diffing{counters: j.req.counters, comment: from.gap}
+		delta, size, err := w.diff(raw, j.set.cfg.Limits.profile(), from.base, d)
+		r.samples, r.kept, r.bytes, r.err = delta.Samples, delta.Kept, size, err
+		switch {
+		case err != nil:
+			return nil
+		case !delta.Counts:
+			return raw
+		}
+		to := inheritance{base: delta.Baseline}
+		if delta.Profile == nil {
+			r.kept = 0
+			to.gap = "no delta before this one: its counters were first read by this node at " + time.Now().UTC().Format(time.RFC3339)
+		}
+		switch j.s.advance(j, from, to) {
+		case again:
+			continue
+		case surrendered:
+			return nil
+		}
+		if delta.Profile == nil {
+			j.set.metrics.firsts.Inc()
+		}
+		if delta.Restart {
+			j.set.log.Debug("process began anew: counters are from zero", "target", j.req.shownURL)
+		}
+		return delta.Profile
 	}
-	s.arrived = nil
-	delta, size, err := w.diff(raw, j.set.cfg.Limits.profile(), s.base, diffing{counters: j.req.counters, comment: s.gap})
-	r.samples, r.kept, r.bytes, r.err = delta.Samples, delta.Kept, size, err
-	switch {
-	case err != nil:
-		return nil
-	case !delta.Counts:
-		return raw
-	}
-	first := delta.Profile == nil
-	if s.base, s.gap = delta.Baseline, ""; first {
-		s.gap = "no delta before this one: its counters were first read by this node at " +
-			time.Now().UTC().Format(time.RFC3339)
-		r.kept = 0
-		j.set.metrics.firsts.Inc()
-		return nil
-	}
-	if delta.Restart {
-		j.set.log.Debug("process began anew: counters are from zero", "target", j.req.shownURL)
-	}
-	return delta.Profile
 }
 
 // append hands a profile to the sink. It is not cut short when the collector

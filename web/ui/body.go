@@ -93,7 +93,7 @@ const (
 // A bodyPrinter makes bodies of statements.
 type bodyPrinter struct {
 	download func(path string) string // URL of the value that find returns for path
-	whole    map[string]int           // how long lists were that shorten has cut, by name
+	whole    map[string]int           // how long lists were that an excerpt has cut, by name
 }
 
 // print returns the body of list, which is at path.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/divvy-collector/divvy/pipeline"
+	"github.com/divvy-collector/divvy/web/excerpt"
 )
 
 // componentPage is everything about one component.
@@ -64,6 +65,10 @@ func (u *UI) component(r *http.Request) (any, error) {
 	return p, nil
 }
 
+// keptItems is how many items of a list are encoded for a page: more than it
+// shows.
+const keptItems = 200
+
 // A source is what a section is made of.
 type source struct {
 	id, name string
@@ -81,7 +86,7 @@ func sectionsOf(c pipeline.ComponentState) []source {
 
 // section returns s as the page shows it; download returns the URL of a value.
 func (s source) section(download func(path string) string) section {
-	short, whole := shorten(s.value())
+	short, whole := excerpt.Of(s.value(), keptItems)
 	list, err := statements(short)
 	if err != nil {
 		return section{ID: s.id, Name: s.name, Err: err.Error()}
@@ -155,7 +160,7 @@ func showComponent(c pipeline.ComponentState, all []pipeline.ComponentState) com
 // fleetPages returns the pages about what components of a kind do in the fleet.
 func fleetPages(kind string) []entry {
 	switch kind {
-	case "prometheus.scrape":
+	case "prometheus.scrape", "pyroscope.scrape":
 		return []entry{{Path: "/targets", Name: "Targets"}}
 	case "discovery.relabel":
 		return []entry{{Path: "/dropped", Name: "Dropped targets"}}

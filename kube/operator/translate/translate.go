@@ -90,6 +90,9 @@ func (t *Translator) Translate(obj runtime.Object, find Lookup) (res Result, err
 		return res, err
 	}
 	res.Scrapes, err = t.reader.read(text)
+	if _, ok := obj.(*monitoringv1alpha1.ScrapeConfig); ok && len(res.Scrapes) == 1 {
+		res.Scrapes = split(res.Scrapes[0])
+	}
 	return res, err
 }
 
