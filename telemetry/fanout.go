@@ -82,6 +82,13 @@ func (f *fanout) addLocked(list []Handle) int {
 	return len(f.series) - 1
 }
 
+// CommitSoon passes the word on.
+func (f *fanout) CommitSoon() {
+	for _, s := range f.sinks {
+		CommitSoon(s)
+	}
+}
+
 func (f *fanout) Release(handles []Handle) {
 	per := make([][]Handle, len(f.sinks))
 	f.mu.Lock()

@@ -5,11 +5,11 @@ import "time"
 // maxTick is the longest tick: a wake-up serves the targets of one tick.
 const maxTick = 250 * time.Millisecond
 
-// Tick returns the grid to which phases are rounded: 250 ms, or a fortieth of
+// Tick returns the grid to which phases are rounded: 250 ms, or a twentieth of
 // interval where that is shorter, and at least a millisecond. Waking once per
 // target would cost more than scraping it.
 func Tick(interval time.Duration) time.Duration {
-	tick := min(maxTick, interval/40)
+	tick := min(maxTick, interval/20)
 	return max(tick.Truncate(time.Millisecond), time.Millisecond)
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestTickDividesIntoAFortieth(t *testing.T) {
+func TestTickDividesIntoATwentieth(t *testing.T) {
 	f := func(interval, want time.Duration) {
 		t.Helper()
 		if got := Tick(interval); got != want {
@@ -15,8 +15,8 @@ func TestTickDividesIntoAFortieth(t *testing.T) {
 	}
 	f(time.Minute, 250*time.Millisecond)
 	f(10*time.Second, 250*time.Millisecond)
-	f(5*time.Second, 125*time.Millisecond)
-	f(time.Second, 25*time.Millisecond)
+	f(5*time.Second, 250*time.Millisecond)
+	f(time.Second, 50*time.Millisecond)
 	f(10*time.Millisecond, time.Millisecond)
 	f(time.Millisecond, time.Millisecond)
 }

@@ -229,6 +229,14 @@ func (r *Rules) Flush(ctx context.Context) error {
 	return next.Flush(ctx)
 }
 
+// CommitSoon passes the word on to the next sink.
+func (r *Rules) CommitSoon() {
+	r.mu.RLock()
+	next := r.next
+	r.mu.RUnlock()
+	telemetry.CommitSoon(next)
+}
+
 // Delivered waits for the next sink.
 func (r *Rules) Delivered(ctx context.Context) error {
 	r.mu.RLock()

@@ -103,9 +103,8 @@ func (e *endpoint) takeBlocks(list []*wire.Block) []*wire.Block {
 }
 
 const (
-	// maxSealed full blocks are committed without waiting for more: a block
-	// takes half a megabyte before it is compressed.
-	maxSealed = 4
+	// maxSealed full blocks are committed without waiting for more.
+	maxSealed = 8
 
 	// maxFree bounds the blocks that are kept for later: those of a commit, and
 	// those that are filled meanwhile.
@@ -145,8 +144,18 @@ func (e *endpoint) retain(recs []queue.Record) {
 	}
 }
 
-// keepCommitting commits commitAfter after the first sample, or when maxSealed
-// blocks are full, until done.
+// commitSoon ends the wait for more, if there is anything to commit.
+func (e *endpoint) commitSoon() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.pending > 0 {
+		signal(e.full)
+	}
+}
+
+// keepCommitting commits commitAfter after the first sample, or sooner when
+// maxSealed blocks are full or somebody says that nothing more comes, until
+// done.
 func (e *endpoint) keepCommitting(done <-chan struct{}) {
 	for {
 		select {

@@ -33,7 +33,8 @@ type settings struct {
 // request on its way at a time.
 //
 // Invariant: a field below mu is read and written with mu held; mu is never
-// held over compression, disk or network.
+// held over disk or network, nor over the compression of more than a hundred
+// kilobytes.
 type endpoint struct {
 	key      string
 	dir      string
@@ -166,17 +167,21 @@ func (e *endpoint) openLocked(lane int, set *settings) *wire.Block {
 	if set.Message == Message2 && !e.plain.Load() {
 		kind = wire.KindWrite2
 	}
-	b := e.blocks[lane]
-	if b != nil && b.Kind == kind && b.Items() < set.Queue.MaxSamples {
-		return b
+	last := e.blocks[lane]
+	if last != nil && last.Kind == kind && last.Items() < set.Queue.MaxSamples {
+		return last
 	}
 	e.sealLocked(lane)
+	var b *wire.Block
 	if n := len(e.free); n > 0 {
 		b, e.free = e.free[n-1], e.free[:n-1]
 	} else {
 		b = new(wire.Block)
 	}
 	b.Reset(kind, uint16(lane), uint16(e.lanes))
+	if last != nil {
+		b.Follow(last)
+	}
 	e.blocks[lane] = b
 	return b
 }
@@ -184,6 +189,7 @@ func (e *endpoint) openLocked(lane int, set *settings) *wire.Block {
 // sealLocked ends the open block of a lane, if there is one.
 func (e *endpoint) sealLocked(lane int) {
 	if b := e.blocks[lane]; b != nil {
+		b.Pack()
 		e.sealed = append(e.sealed, b)
 		e.blocks[lane] = nil
 		if len(e.sealed) >= maxSealed {

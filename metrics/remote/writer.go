@@ -273,6 +273,13 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// CommitSoon has every endpoint commit what was appended.
+func (w *Writer) CommitSoon() {
+	for _, e := range w.state.Load().endpoints {
+		e.commitSoon()
+	}
+}
+
 // Delivered returns nil once the receivers have what was appended before, or
 // refused it: see telemetry.Deliverer.
 func (w *Writer) Delivered(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -21,12 +22,12 @@ type Commons struct {
 	name    string // label scrape_job of metrics; empty: each pool has its own
 	metrics *metrics
 	walks   chan *walk
-	buffers buffers
-	large   chan struct{} // full: no place for another large body
+	depot   *fetch.Depot
 	outbox  outbox
 
 	mu    sync.Mutex
 	pools map[*Pool]struct{} // that have not ended
+	loop  *fetch.Loop        // of all of them; nil: there are none
 }
 
 // NewCommons returns the Commons of pools that are still to be made, whose
@@ -34,7 +35,7 @@ type Commons struct {
 // counted together, under that name; so metrics do not grow with the pools.
 func NewCommons(r prometheus.Registerer, name string) (*Commons, error) {
 	c := &Commons{
-		name: name, large: make(chan struct{}, largePlaces), pools: map[*Pool]struct{}{},
+		name: name, depot: fetch.NewDepot(), pools: map[*Pool]struct{}{},
 		walks: make(chan *walk, runtime.GOMAXPROCS(0)),
 	}
 	seed := maphash.MakeSeed()
@@ -53,12 +54,37 @@ func (c *Commons) add(p *Pool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pools[p] = struct{}{}
+	if c.loop == nil {
+		c.loop = fetch.New(c.depot, dialer(&p.set.cfg), c.commitSoon)
+	}
+	p.loop = c.loop
 }
 
 func (c *Commons) remove(p *Pool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	delete(c.pools, p)
+	var loop *fetch.Loop
+	if len(c.pools) == 0 {
+		loop, c.loop = c.loop, nil
+	}
+	c.mu.Unlock()
+	if loop != nil {
+		loop.Close()
+	}
+}
+
+// commitSoon has what was scraped in one go committed in one go.
+func (c *Commons) commitSoon() {
+	var last telemetry.Sink
+	for _, p := range c.list() {
+		p.mu.Lock()
+		sink := p.sink
+		p.mu.Unlock()
+		if sink != last {
+			telemetry.CommitSoon(sink)
+		}
+		last = sink
+	}
 }
 
 // list returns the pools that have not ended.

@@ -201,6 +201,7 @@ func (p *Pool) settle(j *job, r result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	j.t.turns--
+	j.t.size, j.t.contentType = j.size, j.contentType
 	if r.kept && j.from != "" && j.t.from == j.from {
 		j.t.from = ""
 		w := word{fate: answered, slot: j.slot.UnixMilli(), key: j.id.key}

@@ -140,7 +140,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 				t.Errorf("%s is %s: %s", s.URL, s.Health, s.Err)
 			}
 		}
-		if n := len(r.pool.set.large); n != 0 {
+		if n := len(r.pool.set.depot.Large); n != 0 {
 			t.Errorf("%d places are not given back", n)
 		}
 	})

@@ -2,9 +2,11 @@ package scrape
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
+	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -25,6 +28,7 @@ import (
 type Pool struct {
 	clock    *schedule.Clock
 	walks    chan *walk // as many as there are processors
+	loop     *fetch.Loop
 	wg       sync.WaitGroup
 	tell     func(node string, note []byte) // nil: there is nobody
 	commons  *Commons
@@ -388,13 +392,72 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 		p.set.log.Warn("slot was left out: the scrape before is not done", "target", t.id.url)
 		return
 	}
+	now := time.Now()
 	j := &job{
 		set: p.set, sink: p.sink, t: t, id: t.id, slot: d.Slot, late: d.Late, caughtUp: d.CaughtUp,
-		from: t.from, back: t.away, made: time.Now(), err: p.tooMany, hold: t.hold,
+		from: t.from, back: t.away, made: now, start: now, err: p.tooMany, hold: t.hold,
+		size: t.size, contentType: t.contentType,
 	}
+	idle := t.turns == 0 && t.isDone()
 	t.turns++
 	t.scraped, t.away, t.served = true, false, d.Slot
-	p.turnLocked(t, func() { p.settle(j, p.scrape(j)) })
+	if idle && j.err == nil && p.set.plain && t.id.addr != "" && t.unusual != t.id {
+		p.getLocked(j)
+		return
+	}
+	p.turnLocked(t, func() {
+		j.start = time.Now()
+		p.settle(j, p.scrape(j))
+	})
+}
+
+// inlineBytes is the size up to which a body is worked on by the goroutine that
+// reads them all. Others do not wait for a larger one.
+const inlineBytes = 256 << 10
+
+// getLocked starts a scrape of a target for which nothing else is to be done,
+// without a goroutine. It needs mu.
+func (p *Pool) getLocked(j *job) {
+	done := make(chan struct{})
+	j.t.turn = done
+	p.wg.Add(1)
+	end := func(r result) {
+		p.settle(j, r)
+		close(done)
+		p.wg.Done()
+	}
+	p.loop.Get(&fetch.Request{
+		Addr: j.id.addr, Host: j.id.host, URI: j.id.uri, Header: j.set.header, Timeout: j.id.timeout,
+		Deadline: j.start.Add(j.id.timeout), Size: j.size, Limit: j.set.cfg.Limits.bodyBytes(), Type: j.contentType,
+		Done: func(pg fetch.Page, err error) {
+			switch {
+			case errors.Is(err, fetch.ErrUnusual):
+				p.markUnusual(j)
+				go func() { end(p.scrape(j)) }()
+			case len(pg.Body) > inlineBytes:
+				go func() { end(p.work(j, pg)) }()
+			default:
+				j.err = fetchError(j.id, err)
+				end(p.work(j, pg))
+			}
+		},
+	})
+}
+
+// markUnusual has a target scraped with net/http from now on.
+func (p *Pool) markUnusual(j *job) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j.t.unusual = j.id
+}
+
+// fetchError says what went wrong in the words of net/http.
+func fetchError(id *identity, err error) error {
+	var status fetch.StatusError
+	if err == nil || errors.Is(err, fetch.ErrBodyLimit) || errors.As(err, &status) {
+		return err
+	}
+	return &url.Error{Op: "Get", URL: id.url, Err: err}
 }
 
 // turnLocked does work for t in a goroutine, after all that was begun for t

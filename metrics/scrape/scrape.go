@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -22,14 +23,18 @@ const maxTolerance = 2 * time.Millisecond
 
 // A job is one scrape of one target.
 type job struct {
-	set  *settings
-	sink telemetry.Sink
-	t    *target
-	id   *identity
-	slot time.Time
-	late time.Duration // of the clock's call
-	made time.Time     // when the clock called, by the monotonic clock
-	err  error         // why nothing is fetched
+	set   *settings
+	sink  telemetry.Sink
+	t     *target
+	id    *identity
+	slot  time.Time
+	late  time.Duration // of the clock's call
+	made  time.Time     // when the clock called, by the monotonic clock
+	start time.Time     // when the scrape began
+
+	size        int    // bytes of the body as it came; first of the one before
+	contentType string // the same of its type
+	err         error  // why nothing is fetched
 
 	caughtUp bool   // the slot became ours after it had passed
 	from     string // node that scraped the target before us, and lives; empty: none
@@ -72,63 +77,66 @@ type result struct {
 	tally tally
 }
 
-// scrape scrapes the target and appends what it got in one batch. Waiting for the
-// target takes a goroutine and a buffer; only what comes after takes a walk, of
-// which there are as many as processors. So memory is bounded by what is being
-// worked on, not by how many targets answer at once.
+// scrape scrapes the target and appends what it got in one batch. Waiting for
+// the target takes a goroutine and a buffer.
 func (p *Pool) scrape(j *job) result {
+	var pg fetch.Page
+	if j.err == nil {
+		ctx, cancel := context.WithDeadline(context.Background(), j.start.Add(j.id.timeout))
+		defer cancel()
+		pg, j.err = j.set.fetch(ctx, j.id, j.size)
+	}
+	return p.work(j, pg)
+}
+
+// work turns a page, or the reason why there is none, into a batch. It takes a
+// walk, of which there are as many as processors. So memory is bounded by what
+// is being worked on, not by how many targets answer at once.
+func (p *Pool) work(j *job, pg fetch.Page) result {
 	t := j.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), j.id.timeout)
-	defer cancel()
-
-	var pg page
+	defer j.set.depot.Discard(pg)
 	if j.err == nil {
-		pg, j.err = j.set.fetch(ctx, j.id, t.size)
-	}
-	if j.err == nil {
-		t.size = len(pg.body)
-		defer j.set.discard(pg)
+		j.size, j.contentType = len(pg.Body), pg.ContentType
 	}
 	w := <-p.walks // bounds the work at one time to the processors there are
 	defer func() { w.release(); p.walks <- w }()
 	w.set, w.id, w.memory, w.sink, w.hold = j.set, j.id, &t.memory, j.sink, j.hold
-	w.now = j.timestamp(start).UnixMilli()
+	w.now = j.timestamp(j.start).UnixMilli()
 	t.memory.resume(j.back, j.from != "")
 
-	r := w.process(ctx, j, pg, start)
-	j.set.observe(t, j, start, r)
+	r := w.process(j, pg)
+	j.set.observe(t, j, j.start, r)
 	return r
 }
 
 // process turns a page, or the reason why there is none, into a batch and
 // appends it. When the rules change meanwhile it starts over.
-func (w *walk) process(ctx context.Context, j *job, pg page, start time.Time) result {
+func (w *walk) process(j *job, pg fetch.Page) result {
 	r := result{err: j.err}
-	body := pg.body
-	if r.err == nil && pg.compressed {
-		body, r.err = w.inflate(ctx, pg.body)
+	body := pg.Body
+	if r.err == nil && pg.Compressed {
+		body, r.err = w.inflate(j.start.Add(j.id.timeout), body)
 	}
 	switch {
 	case r.err == nil:
 		r.bytes = len(body)
-	case errors.Is(r.err, errBodyLimit):
+	case errors.Is(r.err, fetch.ErrBodyLimit):
 		r.bytes = -1
 	}
 	reason := r.err
 	for range maxChanges {
 		w.begin(time.Now().UnixMilli())
 		if r.err = reason; r.err == nil {
-			r.err = w.read(body, pg.contentType)
+			r.err = w.read(body, pg.ContentType)
 		}
 		// An empty body ends every series too, but is no failure.
 		r.ended = r.err != nil || len(body) == 0
 		if r.ended {
 			w.fail()
 		}
-		r.took, r.tally = time.Since(start), w.tally
+		r.took, r.tally = time.Since(j.start), w.tally
 		w.report(r.err == nil, r.took, r.bytes)
 		if j.overdue() {
 			w.restart()
@@ -140,7 +148,7 @@ func (w *walk) process(ctx context.Context, j *job, pg page, start time.Time) re
 		if appendErr == nil {
 			w.commit(r.ended)
 			r.kept = true
-			w.show(body, pg.contentType, r)
+			w.show(body, pg.ContentType, r)
 			return r
 		}
 		w.restart()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/config"
+
+	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
 )
 
 // settings are a Config with what is made of it once. They are immutable, but
@@ -22,9 +24,10 @@ type settings struct {
 	log            *slog.Logger
 	metrics        *metrics
 	jobLabel       string // of metrics
-	buffers        *buffers
-	large          chan struct{} // full: no place for another large body
-	failures       *failureLog   // nil: none
+	depot          *fetch.Depot
+	plain          bool        // http needs nothing of what the library's client is for
+	header         string      // lines of a request that package fetch makes
+	failures       *failureLog // nil: none
 }
 
 // newSettings makes the settings that follow before, or the first ones.
@@ -41,6 +44,9 @@ func newSettings(cfg Config, before *settings) (*settings, error) {
 	if cfg.Compression {
 		s.acceptEncoding = []string{"gzip"}
 	}
+	s.plain = asksNothing(&cfg)
+	s.header = "User-Agent: " + userAgent + "\r\nAccept: " + s.accept[0] +
+		"\r\nAccept-Encoding: " + s.acceptEncoding[0] + "\r\n"
 	if before != nil && reflect.DeepEqual(before.cfg.HTTP, cfg.HTTP) {
 		s.client = before.client
 	} else {
@@ -56,7 +62,7 @@ func newSettings(cfg Config, before *settings) (*settings, error) {
 
 // join makes s use what pools share.
 func (s *settings) join(c *Commons) {
-	s.cfg.Commons, s.metrics, s.buffers, s.large = c, c.metrics, &c.buffers, c.large
+	s.cfg.Commons, s.metrics, s.depot = c, c.metrics, c.depot
 	s.jobLabel = cmp.Or(c.name, s.cfg.JobName)
 }
 
@@ -85,8 +91,7 @@ const userAgent = "divvy"
 // target. A pool that asks for none of what the library is for gets a plain
 // transport instead.
 func newClient(cfg *Config) (*http.Client, error) {
-	plain := config.HTTPClientConfig{FollowRedirects: cfg.HTTP.FollowRedirects, EnableHTTP2: cfg.HTTP.EnableHTTP2}
-	if reflect.DeepEqual(cfg.HTTP, plain) {
+	if asksNothing(cfg) {
 		return plainClient(cfg), nil
 	}
 	var opts []config.HTTPClientOption
@@ -96,17 +101,27 @@ func newClient(cfg *Config) (*http.Client, error) {
 	return config.NewClientFromConfig(cfg.HTTP, cfg.JobName, opts...)
 }
 
+// asksNothing reports whether cfg asks for no authentication, proxy or TLS settings.
+func asksNothing(cfg *Config) bool {
+	plain := config.HTTPClientConfig{FollowRedirects: cfg.HTTP.FollowRedirects, EnableHTTP2: cfg.HTTP.EnableHTTP2}
+	return reflect.DeepEqual(cfg.HTTP, plain)
+}
+
+// dialer returns what connects to targets.
+func dialer(cfg *Config) fetch.Dial {
+	if cfg.Dial != nil {
+		return cfg.Dial
+	}
+	return (&net.Dialer{}).DialContext
+}
+
 // plainClient returns a client without authentication, proxy or TLS settings,
 // with the library's limits on connections. Requests are small, and bodies are
 // read past the buffer, so the buffers, of which every connection keeps its
 // own, are small too.
 func plainClient(cfg *Config) *http.Client {
-	dial := cfg.Dial
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
-	}
 	client := &http.Client{Transport: &http.Transport{
-		DialContext:         dial,
+		DialContext:         dialer(cfg),
 		DisableCompression:  true,
 		ForceAttemptHTTP2:   cfg.HTTP.EnableHTTP2,
 		MaxIdleConns:        20000,

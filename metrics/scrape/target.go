@@ -3,6 +3,7 @@ package scrape
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -35,6 +36,9 @@ type identity struct {
 	labels   telemetry.Labels // public ones: those of its series
 	shown    telemetry.Labels // the same without passwords
 	scope    string           // job/instance
+	addr     string           // host:port to connect to for plain HTTP; empty: package fetch is not for it
+	host     string           // as a request has it, with addr
+	uri      string           // path and query, with addr
 	interval time.Duration
 	timeout  time.Duration
 
@@ -79,6 +83,7 @@ func identify(set *settings, found telemetry.Target, foreign owner.Key) (*identi
 		id.key, id.by, id.found = owner.FinalKey(id.url, public), set, found
 	}
 	id.shown, id.shownURL = status.HideLabels(public), status.HidePasswords(id.url)
+	id.addr, id.host, id.uri = plainAddress(id.url)
 	id.scope = public.Get(model.JobLabel) + "/" + public.Get(model.InstanceLabel)
 	return id, nil
 }
@@ -133,6 +138,30 @@ func targetURL(lb *labels.Builder, configured url.Values) string {
 		RawQuery: params.Encode(),
 	}
 	return u.String()
+}
+
+// plainAddress takes a URL of plain HTTP apart: where to connect, whom to ask,
+// and for what. It returns empty strings for a URL that needs more: another
+// scheme, a user, a name that is not ASCII.
+func plainAddress(from string) (addr, host, uri string) {
+	rest, ok := strings.CutPrefix(from, "http://")
+	at := strings.IndexAny(rest, "/?#")
+	if !ok || at <= 0 || rest[at] != '/' || strings.Contains(rest, "#") {
+		return "", "", ""
+	}
+	host, uri = rest[:at], rest[at:]
+	for _, c := range []byte(host) {
+		if c <= ' ' || c >= 0x7F || c == '@' || c == '%' {
+			return "", "", ""
+		}
+	}
+	if _, port, err := net.SplitHostPort(host); err == nil && port != "" {
+		return host, host, uri
+	}
+	if strings.HasPrefix(host, "[") || strings.Contains(host, ":") {
+		return "", "", ""
+	}
+	return host + ":80", host, uri
 }
 
 // readTimes reads interval and timeout.
@@ -208,14 +237,31 @@ type target struct {
 	goneAt  time.Time     // when; zero: it is not gone
 	ended   int           // slots that have passed since
 	staleT  time.Time     // the first of them
+	unusual *identity     // that package fetch cannot get; nil: it can, or was not asked
 
-	mu     sync.Mutex // held for a whole scrape; guards the fields below
+	size        int    // bytes of the last body as it came
+	contentType string // of the last body
+
+	mu     sync.Mutex // held while a page is worked on; guards memory
 	memory memory
-	size   int // bytes of the last body as it came
 
 	pastMu sync.Mutex // guards the fields below
 	began  time.Time  // when the last scrape did; zero: never
 	past   status.Past
+}
+
+// isDone reports whether everything that was begun for t is done. It needs the
+// pool's mu.
+func (t *target) isDone() bool {
+	if t.turn == nil {
+		return true
+	}
+	select {
+	case <-t.turn:
+		return true
+	default:
+		return false
+	}
 }
 
 // forget gives up what is remembered, without marking anything as ended. It

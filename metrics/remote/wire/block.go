@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/prometheus/prometheus/model/exemplar"
@@ -33,6 +34,9 @@ type Block struct {
 	Lane   uint16
 	Lanes  uint16
 	series []byte   // encoded TimeSeries
+	packed []byte   // elements of a snappy block with those of 1.0 before
+	before int      // length of what is in packed
+	work   []byte   // memory for packing
 	sym    *symbols // of a 2.0 block
 	Counts
 	MinTime, MaxTime int64 // Unix ms
@@ -59,7 +63,7 @@ func (c Counts) Items() int { return c.Samples + c.Histograms + c.Exemplars }
 // Reset makes b an empty block that uses the memory of what it was.
 func (b *Block) Reset(kind uint8, lane, lanes uint16) {
 	*b = Block{
-		Kind: kind, Lane: lane, Lanes: lanes, series: b.series[:0], sym: b.sym,
+		Kind: kind, Lane: lane, Lanes: lanes, series: b.series[:0], packed: b.packed[:0], work: b.work, sym: b.sym,
 		MinTime: math.MaxInt64, MaxTime: math.MinInt64,
 	}
 	if kind != KindWrite2 {
@@ -85,24 +89,34 @@ func (b *Block) open(l Line) (at int) {
 		return b.open2(l)
 	}
 	out, at := begin(b.series, tag(1, wireBytes), 2)
-	starts, bytes := l.table.pairs.at, l.table.pairs.bytes
+	t := &l.table.pairs
+	n, out, all := len(out), out[:cap(out)], t.bytes[:cap(t.bytes)]
 	for list := l.pairs; len(list) > 0; {
-		p, n := uint64(list[0]), 1
+		p, size := uint64(list[0]), 1
 		if p >= 0x80 {
-			p, n = binary.Uvarint(list)
+			p, size = binary.Uvarint(list)
 		}
-		list = list[n:]
-		// The same as pairs.encoded, which is too large to be inlined.
-		start := starts[p]
-		if size := uint32(bytes[start+1]); size < 0x80 {
-			out = append(out, bytes[start:start+2+size]...)
-		} else {
-			out = append(out, l.table.pairs.encoded(pair(p))...)
+		list = list[size:]
+		start := int(t.at[p])
+		size = 2 + int(all[start+1])
+		if size > 2*piece || n+2*piece > len(out) || start+2*piece > len(all) {
+			out = append(out[:n], t.encoded(pair(p))...)
+			n, out = len(out), out[:cap(out)]
+			continue
 		}
+		// Two moves of fixed size cost less than one of the right size.
+		*(*[piece]byte)(out[n:]) = *(*[piece]byte)(all[start:])
+		if size > piece {
+			*(*[piece]byte)(out[n+piece:]) = *(*[piece]byte)(all[start+piece:])
+		}
+		n += size
 	}
-	b.series = out
+	b.series = out[:n]
 	return at
 }
+
+// piece is the size of a move of labels, in bytes.
+const piece = 32
 
 // open2 is open for 2.0: the labels are packed references to symbols, name and
 // value in turn.
@@ -129,6 +143,37 @@ func (b *Block) close(at int, l Line, t int64) {
 	}
 	b.series = end(b.series, at, 2)
 	b.MinTime, b.MaxTime = min(b.MinTime, t), max(b.MaxTime, t)
+	if len(b.series) > packBytes && b.Kind == KindWrite1 {
+		b.Pack()
+	}
+}
+
+// packBytes is the length of series at which they are compressed. It is small
+// enough for the cache of a core, and four times as far as a snappy block looks back.
+const packBytes = 256 << 10
+
+// Pack compresses the series that a 1.0 block has so far. They take a tenth of
+// the memory then, and the next ones are written where the cache is warm.
+// Elements of a snappy block refer backwards only, so that blocks can be put
+// one behind the other.
+func (b *Block) Pack() {
+	if b.Kind != KindWrite1 || len(b.series) == 0 {
+		return
+	}
+	b.work = slices.Grow(b.work[:0], s2.MaxEncodedLen(len(b.series)))
+	out := s2.EncodeSnappy(b.work[:cap(b.work)], b.series)
+	_, head := binary.Uvarint(out)
+	b.packed = append(b.packed, out[head:]...)
+	b.before += len(b.series)
+	b.series = b.series[:0]
+}
+
+// Follow lets b, which is empty, work in the memory that a packed block has left.
+func (b *Block) Follow(last *Block) {
+	if last.Kind == KindWrite1 {
+		b.series, last.series = last.series[:0], b.series
+		b.work, last.work = last.work, b.work
+	}
 }
 
 // describe adds the metadata of a 2.0 series.
@@ -226,14 +271,19 @@ func (b *Block) Size() int {
 	if b.Kind == KindWrite2 {
 		return len(b.series) + len(b.sym.bytes)
 	}
-	return len(b.series)
+	return len(b.series) + len(b.packed)
 }
 
 // Compress appends the payload of the block's record to dst. scratch is
 // working memory, which it returns.
 func (b *Block) Compress(dst, scratch []byte) (payload, work []byte) {
 	request := b.series
-	if b.Kind == KindWrite2 {
+	switch b.Kind {
+	case KindWrite1:
+		b.Pack()
+		dst = appendVarint(appendCounts(dst, b.Counts), uint64(b.before))
+		return append(dst, b.packed...), scratch
+	case KindWrite2:
 		scratch = append(append(scratch[:0], b.sym.bytes...), b.series...)
 		request = scratch
 	}
@@ -246,9 +296,7 @@ func (b *Block) Compress(dst, scratch []byte) (payload, work []byte) {
 //
 // The snappy block is the body that is sent, unless several are merged.
 func appendPayload(dst []byte, c Counts, request []byte) []byte {
-	dst = appendVarint(dst, uint64(c.Histograms))
-	dst = appendVarint(dst, uint64(c.Exemplars))
-	dst = appendVarint(dst, uint64(c.Metadata))
+	dst = appendCounts(dst, c)
 	at := len(dst)
 	need := s2.MaxEncodedLen(len(request))
 	if cap(dst)-at < need {
@@ -256,4 +304,11 @@ func appendPayload(dst []byte, c Counts, request []byte) []byte {
 	}
 	body := s2.EncodeSnappy(dst[at:at+need:at+need], request)
 	return dst[:at+len(body)]
+}
+
+// appendCounts appends what comes before the snappy block.
+func appendCounts(dst []byte, c Counts) []byte {
+	dst = appendVarint(dst, uint64(c.Histograms))
+	dst = appendVarint(dst, uint64(c.Exemplars))
+	return appendVarint(dst, uint64(c.Metadata))
 }
