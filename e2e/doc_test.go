@@ -10,7 +10,7 @@
 //	go test ./e2e -run Outage -outage 10m -timeout 30m
 //	go test ./e2e -run KillLoses -kills 50 -timeout 30m
 //	go test ./e2e -run 'Rolling|Paused|Split|Third' -rolling 5 -pause 60s -split 90s
-//	go test ./e2e -run Alloy -alloy /usr/bin/alloy
+//	go test ./e2e -run Alloy -alloy /usr/bin/alloy -timeout 30m
 //
 // A cluster is several processes in one world. Its tests ask of every slot of
 // every target who served it, as the targets saw it. Where the network is to
