@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/divvy-collector/divvy/internal/kubetest"
 )
@@ -53,6 +54,45 @@ func TestAlloyMakesTheSameOfCustomResources(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		if _, ok := want[name]; !ok {
 			t.Errorf("only divvy has %s", name)
+		}
+	}
+}
+
+// While a node of Alloy takes part, targets of custom resources go by its keys,
+// so that all agree on who has which.
+func TestAlloySharesCustomResources(t *testing.T) {
+	if *alloy == "" {
+		t.Skip("needs Grafana Alloy's program: -alloy")
+	}
+	t.Parallel()
+	const pods = 60
+	api := kubetest.Start(t)
+	installed(t, api)
+	k := newKube(t, api, pods, 3)
+	k.configured(monitored(k.space), "a", "b", "c")
+	k.monitor("web", "web", "    port: http\n")
+	k.bear(0, pods)
+	k.node("a").program = *alloy
+	k.node("a").start()
+	k.start("a", "b", "c")
+	k.wait(seen + 2*slotEvery)
+	from := time.Now()
+	k.wait(3 * slotEvery)
+	for n := range pods {
+		if got := len(within(k.fleet.Scrapes(n), from, from.Add(3*slotEvery-slotEarly))); got < 2 || got > 3 {
+			t.Errorf("pod %d: %d scrapes in three intervals", n, got)
+		}
+	}
+	for name, r := range k.through {
+		up := 0
+		for series := range r.Series() {
+			if strings.Contains(series, `__name__="up"`) {
+				up++
+			}
+		}
+		t.Logf("%s has sent series of %d pods", name, up)
+		if up < pods/3/2 {
+			t.Errorf("%s has too few of %d pods", name, pods)
 		}
 	}
 }
