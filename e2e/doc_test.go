@@ -17,6 +17,10 @@
 // fail each process has a network namespace of its own; that needs root and
 // iproute2.
 //
+// TestKubernetes… (make kube) runs nodes before a real Kubernetes API server,
+// with the rights of deploy/kubernetes. Pods are addresses of loopback; which
+// node scraped one is told by the way that its samples came.
+//
 // Invariant: a test counts scrapes by the number that each carries, never by
 // what divvy says of itself.
 package e2e
