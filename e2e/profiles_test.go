@@ -185,7 +185,7 @@ func TestProfilesAddUpWhileNodesComeAndGo(t *testing.T) {
 	c.start("a", "b", "c")
 	c.wait(2 * profileEvery)
 	c.node("b").stop()
-	c.wait(2 * profileEvery)
+	c.wait(profileEvery + time.Second)
 	died := c.node("a").kill()
 	c.wait(profileEvery + 5*time.Second)
 	c.node("a").start() // delivers what it had
