@@ -95,6 +95,7 @@ func rollingRestarts(t *testing.T, api *kubetest.Server) {
 	k.wait(slotEvery + seen)
 	k.rhythm()
 	k.marked(seen, left...)
+	t.Logf("pods were scraped for %s after their death at most", k.outlived())
 	k.arrivedAll()
 }
 
@@ -150,6 +151,16 @@ func TestKubernetesOutageCostsNoSlot(t *testing.T) {
 	k.rhythm()
 	k.marked(time.Since(up))
 	k.arrivedAll()
+}
+
+// outlived returns how long after its death a pod was scraped at most.
+func (k *kube) outlived() (longest time.Duration) {
+	for n, l := range k.lives {
+		if s := k.fleet.Scrapes(n); !l.died.IsZero() && len(s) > 0 {
+			longest = max(longest, s[len(s)-1].Time.Sub(l.died))
+		}
+	}
+	return longest
 }
 
 // quiet reports whether the pods [from, to) were not scraped for two intervals.
