@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -13,14 +15,17 @@ import (
 // fetch asks a target for a profile and returns the answer's body, which is to
 // be given back after use. ctx bounds the whole answer, so that one that drips
 // does not outlast it.
-func (s *settings) fetch(ctx context.Context, url, shown string) (*body, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+func (s *settings) fetch(ctx context.Context, address, shown string) (*body, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		// The parser's own error quotes parts of the URL, passwords among them.
 		return nil, fmt.Errorf("parse URL %q: it has an invalid address or scheme", shown)
 	}
 	req.Header = http.Header{"Accept-Encoding": {"identity"}, "User-Agent": {userAgent}}
 	resp, err := s.client.Do(req)
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		return nil, outer.Err // people see the URL beside it
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +46,7 @@ func (s *settings) fetch(ctx context.Context, url, shown string) (*body, error) 
 func refusal(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	if len(line) > 120 || strings.HasPrefix(line, "<") {
+	if len(line) > 120 || strings.HasPrefix(line, "<") || strings.HasPrefix(line, strconv.Itoa(resp.StatusCode)) {
 		line = ""
 	}
 	if line != "" {

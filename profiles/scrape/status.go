@@ -86,20 +86,30 @@ func (s *source) remember(j *job, r result) {
 	s.last = last
 }
 
-// summary adds up the profiles of a slot. Each that failed says so by its name.
+// summary adds up the profiles of a slot. Those that failed say so by their
+// names, together if it was for the same reason.
 func (tn *turn) summary() status.Scrape {
 	sum := status.Scrape{Slot: tn.slot, At: tn.began.Round(0)}
-	var errs []string
+	var reasons []string
+	failed := map[string][]string{} // names by reason
 	for i, r := range tn.results {
 		sum.Bytes += r.bytes
 		sum.Samples += r.samples
 		sum.Kept += r.kept
 		sum.Duration = max(sum.Duration, r.took)
-		if r.err != nil {
-			errs = append(errs, tn.requests[i].name+": "+status.HidePasswords(r.err.Error()))
+		if r.err == nil {
+			continue
 		}
+		why := status.HidePasswords(r.err.Error())
+		if failed[why] == nil {
+			reasons = append(reasons, why)
+		}
+		failed[why] = append(failed[why], tn.requests[i].name)
 	}
-	sum.Err = strings.Join(errs, "; ")
+	for i, why := range reasons {
+		reasons[i] = strings.Join(failed[why], ", ") + ": " + why
+	}
+	sum.Err = strings.Join(reasons, "; ")
 	return sum
 }
 
