@@ -31,6 +31,7 @@ type Engine struct {
 	begun  time.Time  // when Run began to follow conf; zero before
 	synced bool
 	state  *session // that runs; nil: none
+	err    error    // why none runs; nil: none has been tried
 }
 
 // New returns an Engine that has not connected yet.
@@ -90,6 +91,7 @@ func (e *Engine) follow(ctx context.Context, cfg Config, replaced <-chan struct{
 		// A client that cannot be made from the configuration is made of files
 		// that are wrong; they may be right later.
 		cfg.Log.Error("cannot ask Kubernetes", "err", err)
+		e.enter(nil, err)
 		select {
 		case <-ctx.Done():
 		case <-replaced:
@@ -98,16 +100,17 @@ func (e *Engine) follow(ctx context.Context, cfg Config, replaced <-chan struct{
 		return
 	}
 	defer s.close()
-	e.enter(s)
-	defer e.enter(nil)
+	e.enter(s, nil)
+	defer e.enter(nil, nil)
 	s.run(ctx, replaced)
 }
 
-// enter makes s what questions are answered from; nil: nothing runs.
-func (e *Engine) enter(s *session) {
+// enter makes s what questions are answered from; nil: nothing runs, because of
+// err.
+func (e *Engine) enter(s *session, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.state, e.synced, e.begun = s, false, time.Now()
+	e.state, e.err, e.synced, e.begun = s, err, false, time.Now()
 }
 
 // session returns what runs; nil: nothing does.
@@ -129,12 +132,12 @@ func (e *Engine) Synced() bool {
 // verb on which resource is denied, or since when the API server is silent.
 func (e *Engine) Health() error {
 	e.mu.Lock()
-	s, synced, begun := e.state, e.synced, e.begun
+	s, synced, begun, err := e.state, e.synced, e.begun, e.err
 	e.mu.Unlock()
 	if s == nil {
-		return nil
+		return err
 	}
-	err := s.weather()
+	err = s.weather()
 	late := time.Since(begun)
 	switch {
 	case synced || late < s.conf.SyncTimeout:

@@ -21,6 +21,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/divvy-collector/divvy/internal/kubefake"
@@ -327,6 +328,50 @@ func TestDenialIsNamedAndDoesNotHoldUpOthers(t *testing.T) {
 	s.Set("nodes", &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}})
 	s.Deny("nodes", 0)
 	got.until(t, "podMonitor/shop/m/0\n\t10.0.0.1:8080 job=shop/m instance=10.0.0.1:8080\npodMonitor/shop/n/0\n\t10.0.0.1:8080 job=shop/n instance=10.0.0.1:8080\n")
+}
+
+// A monitor that looks elsewhere keeps its targets until it has looked.
+func TestTargetsStayUntilOthersWereSeen(t *testing.T) {
+	t.Parallel()
+	s := kubefake.Start(t)
+	s.Set("pods", pod("a", "10.0.0.1", nil))
+	s.Set("podmonitors", podMonitor(t, "m", webPort))
+	_, got := start(t, Config{Kind: PodMonitors, API: s.Config()})
+	one := got.until(t, "podMonitor/shop/m/0\n\t10.0.0.1:8080 job=shop/m instance=10.0.0.1:8080\n")
+	s.Deny("pods", http.StatusInternalServerError)
+	s.Set("podmonitors", podMonitor(t, "m", `{selector: {}, namespaceSelector: {matchNames: [shop, attic]}, podMetricsEndpoints: [{port: metrics}]}`))
+	eventually(t, "the change is seen", func() bool { jobs, _ := got.last(); return jobs[0].Scrape != one[0].Scrape })
+	s.Deny("pods", 0)
+	got.until(t, "podMonitor/shop/m/0\n\t10.0.0.1:9090 job=shop/m instance=10.0.0.1:9090\n")
+	for _, jobs := range got.lists {
+		if len(jobs[0].Targets) != 1 {
+			t.Errorf("a list had no targets:\n%s", show(jobs))
+		}
+	}
+}
+
+func TestClientThatCannotBeMadeIsNamed(t *testing.T) {
+	t.Parallel()
+	e, _ := start(t, Config{Kind: PodMonitors, API: &rest.Config{Host: "http://\x00"}})
+	eventually(t, "it is named", func() bool {
+		err := e.Health()
+		return err != nil && strings.Contains(err.Error(), "set up Kubernetes client")
+	})
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	f := func(c Config, want string) {
+		t.Helper()
+		if _, err := New(c); err == nil || err.Error() != want {
+			t.Errorf("got %v; want %s", err, want)
+		}
+	}
+	f(Config{}, "unknown kind of custom resource \"\"\nAPI server is not set\npublish is not set")
+	full := Config{Kind: Probes, API: &rest.Config{}, Publish: func([]*Job) {}}
+	full.Role = "pod"
+	f(full, `unknown Kubernetes role "pod": use endpoints or endpointslice`)
+	full.Role, full.Scrape = "", Defaults{Interval: time.Second, Timeout: time.Minute}
+	f(full, "default scrape timeout 1m0s is greater than the default scrape interval 1s")
 }
 
 func TestMissingDefinitionIsNamed(t *testing.T) {

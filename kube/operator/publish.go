@@ -59,6 +59,17 @@ func (s *session) seenAll() bool {
 	return true
 }
 
+// holds reports whether a task holds targets of the one before without a reason:
+// its sources were seen, or were denied meanwhile.
+func (s *session) holds() bool {
+	for _, t := range s.tasks {
+		if t.stale != nil && t.seen() {
+			return true
+		}
+	}
+	return false
+}
+
 // finish publishes the jobs if they have changed, or were never published.
 func (s *session) finish() {
 	if !s.complete {

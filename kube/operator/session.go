@@ -132,7 +132,7 @@ func (s *session) run(ctx context.Context, replaced <-chan struct{}) {
 			armed, done = false, time.Now()
 		case <-tick.C:
 			s.engine.metrics.watches.Set(float64(len(s.set.Watches())))
-			if !s.complete && !armed && s.seenAll() {
+			if !armed && (!s.complete && s.seenAll() || s.complete && s.holds()) {
 				s.finish()
 			}
 		}
