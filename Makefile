@@ -75,8 +75,8 @@ mixin: $(PROMTOOL) ## alerts, each both ways; the first time builds promtool, wh
 fuzz: ## fuzz every reader of foreign bytes for T each (default 30s)
 	@./.ci/fuzz $(or $(T),30s)
 
-bench: ## divvy beside vmagent and Prometheus: one fleet, one sink, one table
-	./bench/run.sh
+bench: ## divvy beside vmagent and Prometheus: one fleet, one sink, one table; BENCH= takes flags (-list, -scenario)
+	./bench/run.sh $(BENCH)
 
 update: ## rewrite golden files; read the diff before committing it
 	$(GO) test ./... -short -update

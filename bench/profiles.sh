@@ -37,8 +37,9 @@ go build -o "$dir/profilefarm" ./bench/profilefarm
 	echo '}'
 } > "$dir/config.alloy"
 sleep 3
-"$dir/divvy" run --server.http.listen-addr=127.0.0.1:12399 --storage.path="$dir/storage" "$dir/config.alloy" 2> "$dir/log" & divvy=$!
+"$dir/divvy" run --server.http.listen-addr=127.0.0.1:22399 --storage.path="$dir/storage" "$dir/config.alloy" 2> "$dir/log" & divvy=$!
 sleep 45
+kill -0 $divvy || { cat "$dir/log"; exit 1; }
 ticks() { awk '{print $14 + $15}' "/proc/$divvy/stat"; }
 taken() { curl -s http://127.2.255.1:6060/taken; }
 before=$(ticks) taken=$(taken)
@@ -49,4 +50,4 @@ done
 grep VmHWM "/proc/$divvy/status"
 echo "CPU: $(($(ticks) - before)) hundredths of a second in 60 s"
 echo "profiles and bytes: $taken, then $(taken)"
-curl -s http://127.0.0.1:12399/metrics | grep -E '^divvy_profile_slots_(served|missed|late)_total|^divvy_profiles_failed'
+curl -s http://127.0.0.1:22399/metrics | grep -E '^divvy_profile_slots_(served|missed|late)_total|^divvy_profiles_failed'

@@ -130,16 +130,23 @@ func (r *remoteHTTP) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow asks at once and then on its interval, until ctx is done or the
-// arguments have changed.
+// follow asks until ctx is done or the arguments have changed.
 func (r *remoteHTTP) follow(ctx context.Context, p poll, changed <-chan struct{}) {
 	defer p.client.CloseIdleConnections()
-	tick := time.NewTicker(p.args.PollFrequency)
-	defer tick.Stop()
-	for {
+	repeat(ctx, changed, p.args.PollFrequency, func() {
 		if err := r.ask(ctx, p); err != nil && ctx.Err() == nil && r.out.fail(err) {
 			r.log.Error("cannot poll, the last content stands", "url", args.URL(p.args.URL).Redacted(), "err", err)
 		}
+	})
+}
+
+// repeat calls f at once and then every so often, until ctx is done or changed
+// is closed.
+func repeat(ctx context.Context, changed <-chan struct{}, every time.Duration, f func()) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		f()
 		select {
 		case <-ctx.Done():
 			return

@@ -146,23 +146,13 @@ func (r *remoteKubernetes) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow asks at once and then on its interval, until ctx is done or the
-// arguments have changed.
+// follow asks until ctx is done or the arguments have changed.
 func (r *remoteKubernetes) follow(ctx context.Context, p kubernetesPoll, changed <-chan struct{}) {
-	tick := time.NewTicker(p.args.PollFrequency)
-	defer tick.Stop()
-	for {
+	repeat(ctx, changed, p.args.PollFrequency, func() {
 		if err := r.ask(ctx, p); err != nil && ctx.Err() == nil && r.out.fail(err) {
 			r.log.Error("cannot poll, the last entries stand", "err", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-			return
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 // ask asks once and exports the answer.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,7 +53,6 @@ func podsWithManyPorts(t *testing.T, api *kubetest.Server) {
 	if n := len(k.holders()); n != 30 {
 		t.Errorf("%d pods were seen", n)
 	}
-	t.Log(time.Since(k.lives[0].born))
 }
 
 // All pods and then all nodes are replaced, and the pods meanwhile once more. No
@@ -80,24 +80,22 @@ func rollingRestarts(t *testing.T, api *kubetest.Server) {
 		t.Errorf("%d pods moved because others came and went", moved)
 	}
 
-	churned := make(chan struct{})
-	go func() {
-		defer close(churned)
-		k.replace(n/2, n)
-		k.replace(n, n+n/2)
-	}()
 	var left []time.Time
-	for _, name := range []string{"a", "b", "c"} {
+	for i, name := range []string{"a", "b", "c"} {
 		left = append(left, time.Now())
-		k.node(name).stop()
+		k.node(name).signal(syscall.SIGTERM)
+		k.replace(n/2+i*n/3, n/2+(i+1)*n/3)
+		if code := k.node(name).ended(30 * time.Second); code != 0 {
+			t.Errorf("%s ended with code %d", name, code)
+		}
 		k.node(name).start()
 	}
-	<-churned
 	k.until(lead, "all nodes take part", func() bool { return k.agree("a", "b", "c") })
 	k.reached(seen+2*slotEvery, 0, 3*n)
 	k.wait(slotEvery + seen)
 	k.rhythm()
 	k.marked(seen, left...)
+	t.Logf("pods were scraped for %s after their death at most", k.outlived())
 	k.arrivedAll()
 }
 
@@ -153,6 +151,16 @@ func TestKubernetesOutageCostsNoSlot(t *testing.T) {
 	k.rhythm()
 	k.marked(time.Since(up))
 	k.arrivedAll()
+}
+
+// outlived returns how long after its death a pod was scraped at most.
+func (k *kube) outlived() (longest time.Duration) {
+	for n, l := range k.lives {
+		if s := k.fleet.Scrapes(n); !l.died.IsZero() && len(s) > 0 {
+			longest = max(longest, s[len(s)-1].Time.Sub(l.died))
+		}
+	}
+	return longest
 }
 
 // quiet reports whether the pods [from, to) were not scraped for two intervals.

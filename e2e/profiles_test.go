@@ -38,7 +38,7 @@ type profiledState struct {
 // state asks the process.
 func (p *profiled) state(t *testing.T) (s profiledState) {
 	t.Helper()
-	resp, err := (&http.Client{Transport: direct, Timeout: 5 * time.Second}).Get("http://" + p.addr + "/told")
+	resp, err := (&http.Client{Transport: direct, Timeout: 30 * time.Second}).Get("http://" + p.addr + "/told")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,18 +185,22 @@ func TestProfilesAddUpWhileNodesComeAndGo(t *testing.T) {
 	c.start("a", "b", "c")
 	c.wait(2 * profileEvery)
 	c.node("b").stop()
-	c.wait(2 * profileEvery)
+	c.wait(profileEvery + time.Second)
 	died := c.node("a").kill()
 	c.wait(profileEvery + 5*time.Second)
 	c.node("a").start() // delivers what it had
 	c.wait(profileEvery + time.Second)
-	ended := time.Now()
+	ended, pushes := time.Now(), server.Pushes()
+	states := map[*profiled]profiledState{}
+	for _, p := range list {
+		states[p] = p.state(t)
+	}
 
-	got := stretches(t, server.Pushes())
+	got := stretches(t, pushes)
 	all := cpuCount{begun: begun, died: died}
 	used := int64(0)
 	for _, p := range list {
-		state := p.state(t)
+		state := states[p]
 		c.checkMemory(p, state, got[p.name+" memory"], died)
 		c.checkCPU(p, got[p.name+" process_cpu"], &all)
 		used += state.CPUNanos - p.begun.CPUNanos
@@ -204,7 +208,7 @@ func TestProfilesAddUpWhileNodesComeAndGo(t *testing.T) {
 	share := float64(all.lasted) / float64(ended.Sub(begun)*profiledCount)
 	expect := time.Duration(float64(used) * share)
 	t.Logf("%d pushes; %d profiles of the CPU, %d slots without, cover %.0f %% of the time and count %s of about %s",
-		len(server.Pushes()), all.profiles, all.missed, 100*share, all.counted, expect)
+		len(pushes), all.profiles, all.missed, 100*share, all.counted, expect)
 	if off := float64(all.counted)/float64(expect) - 1; off < -0.3 || off > 0.3 {
 		t.Errorf("profiles of the CPU count %s; the processes used about %s", all.counted, expect)
 	}

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"errors"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,4 +52,13 @@ func TestNewConnectsNowhereAndReportsBadFiles(t *testing.T) {
 	f(Config{File: filepath.Join(dir, "none")}, "read kubeconfig file")
 	f(Config{File: bad}, "read kubeconfig file")
 	f(Config{}, "set api_server or kubeconfig_file")
+}
+
+// A request that fails says what was asked, not by which URL.
+func TestFailedRequestsAreToldWithoutTheirURL(t *testing.T) {
+	q := Question{Verb: "watch", Resource: "probes"}
+	got := q.Wrap(&url.Error{Op: "Get", URL: "https://h/apis?timeoutSeconds=483", Err: io.EOF})
+	if got.Error() != "watch probes: EOF" || !errors.Is(got, io.EOF) {
+		t.Errorf("got %v", got)
+	}
 }

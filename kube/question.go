@@ -2,7 +2,9 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
@@ -33,8 +35,12 @@ func (q Question) String() string {
 }
 
 // Wrap puts q before an answer that is an error, and says after it what to do
-// where that is known; nil stays nil.
+// where that is known; nil stays nil. The URL of a request that failed is left
+// out: q says what was asked, and URLs of watches are long and never the same.
 func (q Question) Wrap(err error) error {
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		err = failed.Err
+	}
 	switch {
 	case err == nil:
 		return nil

@@ -115,6 +115,39 @@ func TestValidateReportsWhatCannotBe(t *testing.T) {
 	f("clustering { }", "enabled")
 }
 
+// A node that starts while the API server is away takes no part, says why, and
+// has no targets.
+func TestSilentServerIsWaitedFor(t *testing.T) {
+	var a operatorArgs
+	body := "forward_to = [sink]\ninformer_sync_timeout = \"20ms\"\nclient {\napi_server = \"http://127.0.0.1:1\"\n}\nclustering {\nenabled = true\n}"
+	if err := decode(body, telemetry.Fanout(nil), &a); err != nil {
+		t.Fatal(err)
+	}
+	built, err := following(operator.Probes)(lent(t, nil), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := built.(plain)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(20 * time.Second)
+	for h := f.Health(); h.State != component.Unhealthy || !strings.Contains(h.Message, "watch probes: dial tcp"); h = f.Health() {
+		if <-tick.C; time.Now().After(deadline) {
+			t.Fatalf("health is %s %q", h.State, h.Message)
+		}
+	}
+	if f.Primed() || len(f.Targets()) > 0 || len(f.DebugInfo().(operatorDebug).Objects) > 0 {
+		t.Error("takes part with what it cannot know")
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 const monitors = `
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor

@@ -162,10 +162,11 @@ func (c *write) Primed() bool { return c.writer.Opened() }
 
 // Health is that of the first endpoint that is not well.
 func (c *write) Health() component.Health {
-	if err := c.writer.Health(); err != nil {
-		return component.Health{State: component.Unhealthy, Message: err.Error(), Since: time.Now()}
+	since, err := c.writer.Health()
+	if err != nil {
+		return component.Health{State: component.Unhealthy, Message: err.Error(), Since: since}
 	}
-	return component.Health{State: component.Healthy, Message: "profiles are delivered", Since: time.Now()}
+	return component.Health{State: component.Healthy, Message: "profiles are delivered", Since: since}
 }
 
 // writeDebug is what the component page shows.

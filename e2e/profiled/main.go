@@ -61,8 +61,8 @@ func (p *process) work() {
 		for range 4 {
 			p.kept = allocate(1 << 10 * (1 + turn%7))
 		}
-		burn(2 * time.Millisecond)
-		if turn%5 == 0 {
+		burn(time.Millisecond)
+		if turn%10 == 0 {
 			runtime.GC()
 		}
 		time.Sleep(100 * time.Millisecond)

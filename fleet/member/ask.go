@@ -123,10 +123,8 @@ func withoutURL(err error) error {
 
 // serveAsk answers a question.
 func (n *Node) serveAsk(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(letterTimeout))
-	question, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAsk))
-	if err != nil {
-		n.refuse(w, r, http.StatusRequestEntityTooLarge, err)
+	question, ok := n.bodyOf(w, r, maxAsk)
+	if !ok {
 		return
 	}
 	nonce, ok := n.admitQuestion(w, r, question)

@@ -142,6 +142,18 @@ func (n *Node) admit(w http.ResponseWriter, r *http.Request, body []byte) (nonce
 	return "", false
 }
 
+// bodyOf reads what a request brings, and answers one that brings more than most
+// bytes, or too slowly.
+func (n *Node) bodyOf(w http.ResponseWriter, r *http.Request, most int64) (body []byte, ok bool) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(letterTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if err != nil {
+		n.refuse(w, r, http.StatusRequestEntityTooLarge, err)
+		return nil, false
+	}
+	return body, true
+}
+
 // serveLetter answers a letter. A node that has left the cluster and finishes
 // its work does not take part in anything any more, but it still vouches for
 // others and takes notes for its components.
@@ -153,10 +165,8 @@ func (n *Node) serveLetter(w http.ResponseWriter, r *http.Request) {
 		n.refuse(w, r, http.StatusServiceUnavailable, errBusy)
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(letterTimeout))
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLetter))
-	if err != nil {
-		n.refuse(w, r, http.StatusRequestEntityTooLarge, err)
+	b, ok := n.bodyOf(w, r, maxLetter)
+	if !ok {
 		return
 	}
 	nonce, ok := n.admit(w, r, b)

@@ -42,6 +42,28 @@ func (s *Server) Token(namespace, account string) string {
 	return got.Status.Token
 }
 
+// Mount writes the directory that a pod of a service account has as
+// /var/run/secrets/kubernetes.io/serviceaccount, and returns its path.
+func (s *Server) Mount(namespace, account string) string {
+	s.t.Helper()
+	dir, err := os.MkdirTemp(s.dir, "mount-")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	authority, err := os.ReadFile(s.authority())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"token": s.Token(namespace, account), "namespace": namespace, "ca.crt": string(authority),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // Kubeconfig writes a kubeconfig file for the owner of a token, or for the
 // administrator if it is empty, and returns its path.
 func (s *Server) Kubeconfig(token string) string {

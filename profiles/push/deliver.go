@@ -79,6 +79,7 @@ func (e *endpoint) accept(entry queue.Entry) {
 // reject counts a profile that is given up.
 func (e *endpoint) reject(entry queue.Entry, r reply) {
 	e.tally.drop("http_"+strconv.Itoa(r.status), entry)
+	e.failing.refuse(r)
 	if e.tally.mayLog(time.Now()) {
 		e.log.Warn("the server refuses a profile; it is dropped", "status", r.status, "answer", r.text)
 	}

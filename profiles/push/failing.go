@@ -14,16 +14,22 @@ const unhealthyAfter = time.Minute
 // quiet is the shortest time between two log lines about the same trouble.
 const quiet = 10 * time.Second
 
-// failing is the streak of failures that an endpoint is in.
+// failing is the trouble that an endpoint is in. A server fails, and is asked
+// again, or it refuses, and what it was sent is dropped; when it takes something
+// the trouble is over.
 type failing struct {
-	mu     sync.Mutex
-	streak int
-	since  time.Time     // of the first failure in the streak
-	last   string        // why the last request failed
-	told   time.Time     // when a streak was last logged
-	loud   bool          // this streak was logged
-	noDisk string        // why the log is not open; empty: it is
-	well   chan struct{} // closed, and replaced, when a streak ends
+	mu       sync.Mutex
+	streak   int           // failures since the server last answered otherwise
+	since    time.Time     // of the first of them
+	trouble  time.Time     // since when nothing was taken; zero: the last request was
+	refused  bool          // the last answer was a refusal
+	last     string        // why the last request failed or was refused
+	told     time.Time     // when trouble was last logged
+	loud     bool          // this trouble was logged
+	noDisk   string        // why the log is not open; empty: it is
+	diskGone time.Time     // since when
+	well     chan struct{} // closed, and replaced, when a streak ends
+	healthy  time.Time     // since when nothing is wrong, if nothing is
 }
 
 // add notes a failed request. It returns the length of the streak, how long it
@@ -33,27 +39,62 @@ func (f *failing) add(r reply) (streak int, lasting time.Duration, tell bool) {
 	defer f.mu.Unlock()
 	now := time.Now()
 	if f.streak++; f.streak == 1 {
-		f.since, f.loud = now, false
+		f.since = now
 	}
-	f.last = r.reason()
+	f.troubleLocked(r, now)
+	f.refused = false
 	if !f.loud && now.Sub(f.told) >= quiet {
 		f.loud, f.told, tell = true, now, true
 	}
 	return f.streak, now.Sub(f.since), tell
 }
 
-// clear ends the streak and wakes those who wait for that. It reports whether
-// there was one that was logged.
+// refuse notes that the server answers, and refuses a profile for good.
+func (f *failing) refuse(r reply) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.troubleLocked(r, time.Now())
+	f.refused = true
+	f.endLocked()
+}
+
+func (f *failing) troubleLocked(r reply, now time.Time) {
+	if f.trouble.IsZero() {
+		f.trouble = now
+	}
+	f.last = r.reason()
+}
+
+// endLocked ends the streak and wakes those who wait for that.
+func (f *failing) endLocked() {
+	if f.streak > 0 {
+		f.streak = 0
+		close(f.well)
+		f.well = make(chan struct{})
+	}
+}
+
+// clear ends all trouble. It reports whether that was logged.
 func (f *failing) clear() (told bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.streak == 0 {
+	if f.trouble.IsZero() {
 		return false
 	}
-	f.streak = 0
-	close(f.well)
-	f.well = make(chan struct{})
-	return f.loud
+	now := time.Now()
+	if f.lastingLocked(now) {
+		f.healthy = now
+	}
+	told = f.loud
+	f.endLocked()
+	f.trouble, f.refused, f.loud = time.Time{}, false, false
+	return told
+}
+
+// lastingLocked reports whether nothing was taken for so long that the
+// component says so.
+func (f *failing) lastingLocked(now time.Time) bool {
+	return !f.trouble.IsZero() && now.Sub(f.trouble) > unhealthyAfter
 }
 
 // wellAgain returns what is closed when the streak ends.
@@ -74,24 +115,33 @@ func (f *failing) restart() {
 func (f *failing) disk(why string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	switch now := time.Now(); {
+	case why == "":
+		f.healthy = now
+	case f.noDisk == "":
+		f.diskGone = now
+	}
 	f.noDisk = why
 }
 
-// unhealthy says what is wrong with the endpoint; empty if nothing is.
-func (e *endpoint) unhealthy(now time.Time) string {
-	e.failing.mu.Lock()
-	noDisk, streak, since, last := e.failing.noDisk, e.failing.streak, e.failing.since, e.failing.last
-	e.failing.mu.Unlock()
-	if noDisk != "" {
-		return fmt.Sprintf("endpoint %s: %s", e.key, noDisk)
+// health says what is wrong with the endpoint and since when; empty if nothing
+// is, and since when.
+func (e *endpoint) health(now time.Time) (why string, since time.Time) {
+	log := e.stats()
+	f := &e.failing
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.noDisk != "":
+		return f.noDisk, f.diskGone
+	case log.Degraded != nil:
+		return fmt.Sprintf("the disk does not do its part: %v", log.Degraded), log.DegradedSince
+	case !f.lastingLocked(now):
+		return "", f.healthy
+	case f.refused:
+		return fmt.Sprintf("the server refuses what it is sent, since %s; that is dropped: %s", f.trouble.Format(time.RFC3339), f.last), f.trouble
 	}
-	if s := e.stats(); s.Degraded != nil {
-		return fmt.Sprintf("endpoint %s: the disk does not do its part: %v", e.key, s.Degraded)
-	}
-	if streak > 0 && now.Sub(since) > unhealthyAfter {
-		return fmt.Sprintf("endpoint %s: the server fails since %s: %s", e.key, since.Format(time.RFC3339), last)
-	}
-	return ""
+	return fmt.Sprintf("the server fails since %s: %s", f.trouble.Format(time.RFC3339), f.last), f.trouble
 }
 
 // A tally counts what became of the profiles of an endpoint. Bytes are those of

@@ -1,7 +1,7 @@
 package push
 
 import (
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -51,14 +51,20 @@ func (w *Writer) Opened() bool {
 	return true
 }
 
-// Health returns the reason why the Writer does not do its work, or nil.
-func (w *Writer) Health() error {
+// Health returns the reason why the Writer does not do its work, or nil, and
+// since when that is so; zero if it has no endpoints.
+func (w *Writer) Health() (since time.Time, err error) {
+	now := time.Now()
 	for _, e := range w.wanted.Load() {
-		if why := e.unhealthy(time.Now()); why != "" {
-			return errors.New(why)
+		why, at := e.health(now)
+		if why != "" {
+			return at, fmt.Errorf("endpoint %s: %s", e.key, why)
+		}
+		if at.After(since) {
+			since = at
 		}
 	}
-	return nil
+	return since, nil
 }
 
 // status returns the state of the endpoint.
@@ -86,8 +92,8 @@ func (e *endpoint) status(now time.Time) Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.LastError = status.HidePasswords(f.last)
-	if f.streak > 0 {
-		s.FailingSince, s.Err = f.since, s.LastError
+	if !f.trouble.IsZero() {
+		s.FailingSince, s.Err, s.Refused = f.trouble, s.LastError, f.refused
 	}
 	if f.noDisk != "" {
 		s.Err = f.noDisk

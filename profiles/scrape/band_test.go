@@ -142,6 +142,7 @@ type band struct {
 	dead   map[string]bool // those that crashed, once that is known
 	lose   bool            // notes get lost
 	refuse error           // what sinks answer
+	stall  time.Time       // until when sinks take nothing
 }
 
 // A player is one node's pool.
@@ -159,6 +160,10 @@ type player struct {
 // Append decodes what arrives.
 func (p *player) Append(_ context.Context, list []profiles.Profile) error {
 	b := p.band
+	b.mu.Lock()
+	stall := b.stall
+	b.mu.Unlock()
+	pass(time.Until(stall))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse != nil || p.crashed {

@@ -32,8 +32,8 @@
 // one, no delta is made of it, and the delta after it says in a comment since
 // when it was counted.
 //
-// Invariant: of one series there is one profile in flight; a slot that finds one
-// waits for it, and is left out and counted if that takes long.
+// Invariant: a target is asked for one profile of a type at a time; a slot that
+// finds it busy waits, and is left out and counted if that takes long.
 // Invariant: what is counted between two profiles is in one delta, or in none
 // where a node died or a note was lost; never in two.
 // Invariant: a profile that is not one, is cut short or inflates without end is

@@ -203,6 +203,34 @@ func TestRefusedProfilesAreLostAndCounted(t *testing.T) {
 	})
 }
 
+// Receivers that are slow for a while cost no profile, and no target is asked
+// late because of them.
+func TestSlowReceiversDelayNoSlot(t *testing.T) {
+	play(t, 6, func(b *band) {
+		start := time.Now()
+		b.mu.Lock()
+		b.stall = start.Add(20 * time.Second)
+		b.mu.Unlock()
+		pass(8 * interval)
+		for _, h := range b.hosts {
+			for _, kind := range []string{"goroutine", "process_cpu"} {
+				list := b.of(h, kind)
+				for i := 1; i < len(list); i++ {
+					if got := list[i].at.Sub(list[i-1].at); got != interval {
+						t.Errorf("%s %s: %s between two profiles", h, kind, got)
+					}
+				}
+			}
+			list := b.of(h, "memory")
+			for i := 1; i < len(list); i++ {
+				if !list[i].at.Add(-list[i].took).Equal(list[i-1].at) {
+					t.Errorf("%s: %+v does not follow %s", h, list[i], list[i-1].at)
+				}
+			}
+		}
+	})
+}
+
 // A process that began anew is counted from zero.
 func TestRestartedTargetIsCountedFromZero(t *testing.T) {
 	perform(t, 1, func(c *Config) { c.Types = c.Types[:1] }, func(b *band) {

@@ -234,6 +234,8 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 			given: given, arrived: arrived,
 		}
 		switch {
+		case s.working >= maxWorking:
+			p.settleLocked(j, result{err: errStuck, lost: true})
 		case !s.busy:
 			p.beginLocked(j)
 		case s.next == nil:
@@ -243,6 +245,9 @@ func (p *Pool) startLocked(t *target, d schedule.Due) {
 		}
 	}
 }
+
+// maxWorking is how many profiles of one source may wait for the receivers.
+const maxWorking = 2
 
 // beginLocked starts a job, unless it would run into the next slot. It needs mu.
 func (p *Pool) beginLocked(j *job) {
@@ -256,10 +261,33 @@ func (p *Pool) beginLocked(j *job) {
 		r := p.take(j)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		j.s.busy = false
 		p.settleLocked(j, r)
-		p.nextLocked(j.s)
+		if j.answered {
+			j.s.working--
+		} else {
+			p.freeLocked(j.s)
+		}
 	})
+}
+
+// answered lets the next profile of a source begin, though the receivers do not
+// have this one yet: they may be slow, and a target must not be asked late
+// because of that. Deltas follow one another, so they wait.
+func (p *Pool) answered(j *job) {
+	if j.req.counters != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j.answered = true
+	j.s.working++
+	p.freeLocked(j.s)
+}
+
+// freeLocked lets the next profile of a source begin. It needs mu.
+func (p *Pool) freeLocked(s *source) {
+	s.busy = false
+	p.nextLocked(s)
 }
 
 // nextLocked starts the job that has waited for the one before, if that was not

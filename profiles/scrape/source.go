@@ -10,9 +10,10 @@ import (
 // A source is one type of profile of one target, and what is remembered of it.
 type source struct {
 	// Guarded by the pool's mu:
-	req  *request
-	busy bool // a profile is in flight
-	next *job // waits until it is not; nil: none does
+	req     *request
+	busy    bool // the target is being asked, or a delta follows from its answer
+	next    *job // waits until it is not; nil: none does
+	working int  // profiles that the target has given and the receivers have not taken yet
 
 	mu   sync.Mutex // guards the fields below
 	base wire.Baseline

@@ -17,6 +17,7 @@ var (
 	errOverdue = errors.New("profile ended too late to count: this process was stopped meanwhile")
 	errBusy    = errors.New("slot was left out: the profile before was not done, so it is slower than its interval")
 	errShort   = errors.New("slot was left out: it began so late that its profile would run into the next one")
+	errStuck   = errors.New("slot was left out: the receivers have not taken the profiles before")
 	errSink    = errors.New("profile was lost: the receivers did not take it")
 )
 
@@ -46,6 +47,7 @@ type job struct {
 	seconds  int
 	given    int           // of the source, when the job began
 	arrived  chan struct{} // closed when the baseline comes; nil: nothing is waited for
+	answered bool          // the next profile of the source may begin; guarded by the pool's mu
 }
 
 // timeout returns how long the answer may take.
@@ -94,6 +96,7 @@ func (p *Pool) take(j *job) (r result) {
 		return result{err: err, lost: p.root.Err() != nil}
 	}
 	defer j.set.bodies.put(b)
+	p.answered(j)
 	p.await(j)
 	w := <-p.benches
 	defer func() { w.release(); p.benches <- w }()

@@ -133,6 +133,9 @@ func TestOtherSoftwareTakesPartWithoutDates(t *testing.T) {
 	r.want(t, "me 8, x 1") // somebody is there to take over from
 	r.SetForeign(at(4), "x", false)
 	r.want(t, "me 8, x 1..4")
+	if v := r.View(); v.RingKey(1, 2, at(3)) != 2 || v.RingKey(1, 2, at(4)) != 1 {
+		t.Error("its keys count while it takes part, and only then")
+	}
 	r.run(5, 70, nil)
 	r.want(t, "me 8")
 }

@@ -8,9 +8,12 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	_ "github.com/prometheus/prometheus/discovery/dns"        // can be read and run
+	_ "github.com/prometheus/prometheus/discovery/eureka"     // likewise
 	_ "github.com/prometheus/prometheus/discovery/file"       // likewise
+	_ "github.com/prometheus/prometheus/discovery/gce"        // likewise
 	_ "github.com/prometheus/prometheus/discovery/http"       // likewise
 	_ "github.com/prometheus/prometheus/discovery/kubernetes" // likewise
+	_ "github.com/prometheus/prometheus/discovery/puppetdb"   // likewise
 	"github.com/prometheus/prometheus/model/relabel"
 	"go.yaml.in/yaml/v2"
 )
@@ -101,8 +104,11 @@ func (s *scrape) UnmarshalYAML(unmarshal func(any) error) error {
 }
 
 // discoveries lists the ways to find targets that an object can ask for beside
-// naming them.
-func discoveries() []string { return []string{"dns", "file", "http", "kubernetes"} }
+// naming them. The others cost megabytes each; docs/dependencies.md has weighed
+// them.
+func discoveries() []string {
+	return []string{"dns", "eureka", "file", "gce", "http", "kubernetes", "puppetdb"}
+}
 
 // rules holds one copy of every rule.
 type rules struct {
