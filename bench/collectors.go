@@ -190,6 +190,9 @@ prometheus.remote_write "sink" {
   endpoint {
     url              = "{{.Write}}"
     protobuf_message = "{{.Message}}"
+    queue_config {
+      max_samples_per_send = 10000
+    }
   }
 }
 `
@@ -236,4 +239,7 @@ const promWrite = `remote_write:
     protobuf_message: {{.Message}}
     metadata_config:
       send: false
+    queue_config:
+      max_samples_per_send: 10000
+      capacity: 20000
 `

@@ -2,14 +2,14 @@
 // keeps them on disk until the receiver has them.
 //
 // The log is the wire. Append encodes a batch straight into the write request
-// that will be sent; at the latest 250 ms after its first sample that request
-// is compressed and appended to the endpoint's log, with one write for all
-// that is open; from then on the samples survive the process. Senders read the
-// log in order and move its cursor when the receiver has answered.
+// that will be sent, which is compressed piece by piece. At the latest 250 ms
+// after its first sample it is appended to the endpoint's log, with one write
+// for all that is open; from then on the samples survive the process. Senders
+// read the log in order and move its cursor when the receiver has answered.
 //
 //	Resolve ─► table of series        once per series and generation of rules
 //	Append  ─► block of a lane        per sample: copy its labels, put the number
-//	commit  ─► queue.Log              every 250 ms, or Flush
+//	commit  ─► queue.Log              every 250 ms, CommitSoon or Flush
 //	dispatch ─► lanes ─► HTTP         each lane one request at a time
 //
 // A lane is chosen by the batch's key, so a series stays in one lane and its

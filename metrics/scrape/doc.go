@@ -1,9 +1,10 @@
 // Package scrape fetches the expositions of targets at their slots and turns
 // each into one batch for a sink.
 //
-//	schedule.Clock ─► serve ─► fetch ─► walk ─► Sink.Append
-//	  (slots)        (one goroutine      (one per processor)
-//	                  per scrape in flight)
+//	schedule.Clock ─► serve ─► package fetch ─► walk ─► Sink.Append ─► CommitSoon
+//	  (slots)          │      (plain HTTP: one   (one per processor)   (the tick is done)
+//	                   │       goroutine for all)
+//	                   └─► net/http (the rest: a goroutine per scrape in flight)
 //
 // What makes it cheap is the memory of each target: one entry per line of its
 // last exposition, in order, with the hash of the line's series text and the
@@ -40,7 +41,7 @@
 // have been served by another node.
 // Invariant: an entry of the memory holds its handle exactly once; a handle is
 // released when its entry goes.
-// Invariant: a target has at most one scrape in flight, and none of its own
-// keeps another target waiting, other than for a processor.
+// Invariant: a target has at most one scrape in flight, and keeps another one
+// waiting for a processor only, or while a small body is worked on.
 // Invariant: when Run returns, no goroutine of the pool is alive.
 package scrape

@@ -198,7 +198,7 @@ func (l *Loop) run() {
 			return
 		}
 		if len(queue) > 0 {
-			time.Sleep(gather)
+			l.poll.sleep(gather)
 			l.receive(false)
 		}
 		l.expire(time.Now())

@@ -11,40 +11,93 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A poller watches descriptors. Its own is watched by the runtime, so that
-// waiting for any of them is waiting for one.
+// A poller watches descriptors, and a timer:
+//
+//	connections ─► fd ─(only in ready)─► outer ─► the runtime's poller
+//	                             timer ─┘
+//
+// Waiting for any of them is waiting for outer. The runtime hears of nothing that
+// nobody waits for, and the timer is none of its own: for those its monitor
+// thread wakes up, too, and then keeps interrupting what is done.
 type poller struct {
-	file   *os.File
+	fd     int      // watches connections
+	timer  int      // descriptor of the timer
+	outer  *os.File // watches both
 	raw    syscall.RawConn
-	fd     int
 	events [maxEvents]syscall.EpollEvent
 	list   [maxEvents]int32
-	call   func(uintptr) bool
 	n      int
+	call   func(uintptr) bool // look, as raw wants it
+	rung   func(uintptr) bool // the same for the timer
 }
 
 // open makes the poller.
-func (p *poller) open() error {
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+func (p *poller) open() (err error) {
+	p.fd, p.timer = -1, -1
+	defer func() {
+		if err != nil {
+			p.close()
+			err = fmt.Errorf("watch connections: %w", err)
+		}
+	}()
+	outer, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return fmt.Errorf("watch connections: %w", err)
+		return err
 	}
-	if err = unix.SetNonblock(fd, true); err == nil {
-		p.file, p.fd = os.NewFile(uintptr(fd), "epoll"), fd
-		p.raw, err = p.file.SyscallConn()
+	if err := unix.SetNonblock(outer, true); err != nil {
+		closeDescriptor(outer)
+		return err
 	}
-	if err == nil {
-		err = p.file.SetReadDeadline(time.Time{}) // fails if the runtime does not watch it
+	p.outer = os.NewFile(uintptr(outer), "epoll")
+	if err := p.outer.SetReadDeadline(time.Time{}); err != nil {
+		return err // the runtime does not watch it
 	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return fmt.Errorf("watch connections: %w", err)
+	if p.raw, err = p.outer.SyscallConn(); err != nil {
+		return err
+	}
+	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return err
+	}
+	if p.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
+		return err
 	}
 	p.call = func(uintptr) bool { p.look(); return p.n > 0 }
-	return nil
+	var count [8]byte
+	p.rung = func(uintptr) bool { n, err := read(p.timer, count[:]); return n > 0 || !errors.Is(err, errWait) }
+	return p.join(unix.EPOLL_CTL_ADD, p.timer)
 }
 
-func (p *poller) close() { _ = p.file.Close() }
+// join has outer watch fd, or not any more.
+func (p *poller) join(op, fd int) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+	err := error(nil)
+	if e := p.raw.Control(func(outer uintptr) { err = unix.EpollCtl(int(outer), op, fd, &ev) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// close gives the descriptors back.
+func (p *poller) close() {
+	for _, fd := range []int{p.fd, p.timer} {
+		if fd >= 0 {
+			closeDescriptor(fd)
+		}
+	}
+	if p.outer != nil {
+		_ = p.outer.Close()
+	}
+}
+
+// sleep waits for d.
+func (p *poller) sleep(d time.Duration) {
+	p.setDeadline(time.Time{})
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	if err := unix.TimerfdSettime(p.timer, 0, &spec, nil); err != nil {
+		return
+	}
+	_ = p.raw.Read(p.rung)
+}
 
 // add begins to watch fd: each time that something comes, or that it ends.
 func (p *poller) add(fd int) error {
@@ -56,6 +109,7 @@ func (p *poller) add(fd int) error {
 	return nil
 }
 
+// remove ends that.
 func (p *poller) remove(fd int) {
 	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, fd, &syscall.EpollEvent{})
 }
@@ -75,8 +129,8 @@ func (p *poller) look() {
 func (p *poller) ready(wait bool) []int32 {
 	if p.n = 0; !wait {
 		p.look()
-	} else if err := p.raw.Read(p.call); err != nil {
-		return nil // the deadline, or an interrupt
+	} else if !p.wait() {
+		return nil
 	}
 	for i := range p.n {
 		p.list[i] = p.events[i].Fd
@@ -84,11 +138,21 @@ func (p *poller) ready(wait bool) []int32 {
 	return p.list[:p.n]
 }
 
+// wait waits for a connection. It returns false at the deadline, or after an
+// interrupt.
+func (p *poller) wait() bool {
+	if err := p.join(unix.EPOLL_CTL_ADD, p.fd); err != nil {
+		return false
+	}
+	err := p.raw.Read(p.call)
+	return p.join(unix.EPOLL_CTL_DEL, p.fd) == nil && err == nil
+}
+
 // setDeadline sets until when ready waits; the zero time: without end.
-func (p *poller) setDeadline(t time.Time) { _ = p.file.SetReadDeadline(t) }
+func (p *poller) setDeadline(t time.Time) { _ = p.outer.SetReadDeadline(t) }
 
 // interrupt ends the wait of ready.
-func (p *poller) interrupt() { _ = p.file.SetReadDeadline(time.Unix(1, 0)) }
+func (p *poller) interrupt() { _ = p.outer.SetReadDeadline(time.Unix(1, 0)) }
 
 // errWait says that nothing has come yet.
 var errWait = errors.New("nothing to read yet")

@@ -20,7 +20,8 @@ func (p *poller) ready(bool) []int32    { return nil }
 func (p *poller) setDeadline(time.Time) {}
 func (p *poller) interrupt()            {}
 
-func read(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
-func write(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
-func duplicate(uintptr) (int, error) { return 0, errors.ErrUnsupported }
-func closeDescriptor(int)            {}
+func read(int, []byte) (int, error)   { return 0, errors.ErrUnsupported }
+func write(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
+func duplicate(uintptr) (int, error)  { return 0, errors.ErrUnsupported }
+func closeDescriptor(int)             {}
+func (p *poller) sleep(time.Duration) {}
