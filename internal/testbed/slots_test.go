@@ -26,7 +26,7 @@ func TestSlotsCountWhatTargetsSaw(t *testing.T) {
 			scrapes = append(scrapes, Scrape{Target: "t", Time: at(v.seconds), By: v.by})
 		}
 		var got Slots
-		got.enter(scrapes, 2*time.Second, at(9))
+		got.Enter(scrapes, 2*time.Second, at(9))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
