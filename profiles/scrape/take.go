@@ -25,7 +25,8 @@ const (
 	// grace is how long after its timeout a profile may end and still count.
 	grace = time.Second
 
-	// patience is how long the former owner of a target is waited for.
+	// patience is how long the former owner of a target is waited for, at most:
+	// a third of the interval where that is shorter.
 	patience = 5 * time.Second
 )
 
@@ -125,7 +126,7 @@ func (p *Pool) await(j *job) {
 	if j.arrived == nil {
 		return
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(min(patience, j.set.cfg.Interval/3))
 	defer timer.Stop()
 	select {
 	case <-j.arrived:
