@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/model/relabel"
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
@@ -240,6 +241,14 @@ func TestWrongObjectsHarmThemselvesAlone(t *testing.T) {
 	if text, err := e.ScrapeConfig("shop", "good"); err != nil || !strings.Contains(string(text), "job_name: podMonitor/shop/good/0") {
 		t.Errorf("got %s, %v", text, err)
 	}
+	counted := func(state string, want float64) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%g objects are %s", want, state), func() bool {
+			return testutil.ToFloat64(e.metrics.objects.WithLabelValues(state)) == want
+		})
+	}
+	counted(stateInvalid, 3)
+	counted(stateValid, 1)
 	// It is put right.
 	s.Set("secrets", &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "gone"}, Data: map[string][]byte{"k": []byte("hush")}})
 	s.Set("podmonitors", podMonitor(t, "regex", webPort))

@@ -136,14 +136,16 @@ func (s *session) record(k objectKey, o *object) {
 	s.ledger.set(k, r)
 }
 
-// count brings the metrics of objects up to date.
+// count brings the metrics of objects up to date. An object is invalid if its
+// page says that something of it is, be it a target that cannot be scraped.
 func (s *session) count() {
 	n := map[string]int{stateValid: 0, stateInvalid: 0, statePending: 0}
-	for _, o := range s.objects {
+	for k, o := range s.objects {
+		r, _ := s.ledger.one(k)
 		switch {
 		case o.pending:
 			n[statePending]++
-		case o.err == nil:
+		case r.status.Err == nil:
 			n[stateValid]++
 		default:
 			n[stateInvalid]++
