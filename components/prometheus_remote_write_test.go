@@ -93,6 +93,7 @@ func TestRemoteWriteRefusesWhatCannotWork(t *testing.T) {
 	f(endpoint("sigv4 {\naccess_key = \"a\"\n}"), "Secret Key")
 	f(endpoint("azuread {\n}"), "must provide")
 	f(endpoint("headers = {\"content-type\" = \"x\"}"), "divvy sets it itself")
+	f(endpoint("headers = {\"X Scope\" = \"x\"}"), "cannot be sent")
 	f(endpoint("write_relabel_config {\naction = \"nothing\"\n}"), "unknown action")
 	f(endpoint("")+"\n"+endpoint(""), "give each endpoint a name of its own")
 	f("wal {\ntruncate_frequency = \"0s\"\n}", "truncate_frequency must be greater than 0")

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/prometheus/storage/remote/azuread"
 	"github.com/prometheus/prometheus/storage/remote/googleiam"
 	"github.com/prometheus/sigv4"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/divvy-collector/divvy/telemetry/live"
 	"github.com/divvy-collector/divvy/telemetry/status"
@@ -205,7 +206,10 @@ func (e Endpoint) validate() (errs []error) {
 	if q.MinBackoff < 0 || q.MaxBackoff < q.MinBackoff {
 		wrong("min_backoff is %s and max_backoff %s: use min_backoff ≤ max_backoff", q.MinBackoff, q.MaxBackoff)
 	}
-	for name := range e.Headers {
+	for name, value := range e.Headers {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			wrong("headers: %q or its value cannot be sent: names are letters, digits and hyphens, and values one line", name)
+		}
 		if _, reserved := reservedHeaders[http.CanonicalHeaderKey(name)]; reserved {
 			wrong("headers must not set %s: divvy sets it itself", name)
 		}

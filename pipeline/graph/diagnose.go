@@ -145,6 +145,9 @@ func due(message string, t reflect.Type) string {
 			return single + " should be in a list; write [" + single + "]"
 		}
 		what = "a receiver, such as prometheus.remote_write.default.receiver"
+		if strings.HasSuffix(t.PkgPath(), "/pyroscope") {
+			what = "a receiver of profiles, such as pyroscope.write.default.receiver"
+		}
 	case "target":
 		what = `a target, such as {"__address__" = "localhost:9090"}`
 	}
@@ -152,7 +155,11 @@ func due(message string, t reflect.Type) string {
 	if before, after, found := strings.Cut(message, "expected capsule("); found {
 		_, got, _ := strings.Cut(after, "), got ")
 		got = strings.TrimSuffix(strings.TrimPrefix(got, `capsule("`), `")`)
-		message = before + "should be " + what + ", got " + got[strings.LastIndexByte(got, '.')+1:]
+		got = got[strings.LastIndexByte(got, '.')+1:]
+		if got == t.Name() {
+			got = "one of other data"
+		}
+		message = before + "should be " + what + ", got " + got
 	}
 	return message
 }

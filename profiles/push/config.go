@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/config"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/divvy-collector/divvy/telemetry/live"
 	"github.com/divvy-collector/divvy/telemetry/status"
@@ -147,7 +148,10 @@ func (e Endpoint) validate() (errs []error) {
 	if e.MaxRetries < 0 {
 		errs = append(errs, errors.New("max_backoff_retries must not be negative; 0 is no bound"))
 	}
-	for name := range e.Headers {
+	for name, value := range e.Headers {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			errs = append(errs, fmt.Errorf("headers: %q or its value cannot be sent: names are letters, digits and hyphens, and values one line", name))
+		}
 		switch http.CanonicalHeaderKey(name) {
 		case "Content-Type", "Content-Length", "Content-Encoding", "Connection", "User-Agent", "Connect-Protocol-Version":
 			errs = append(errs, fmt.Errorf("headers must not set %s: divvy sets it itself", name))

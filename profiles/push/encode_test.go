@@ -147,5 +147,7 @@ func TestValidateSaysWhatIsWrong(t *testing.T) {
 	f("min_backoff_period", one(Endpoint{URL: "http://a", MinBackoff: time.Hour}))
 	f("remote_timeout", one(Endpoint{URL: "http://a", Timeout: -1}))
 	f("headers must not set", one(Endpoint{URL: "http://a", Headers: map[string]string{"content-type": "x"}}))
+	f("cannot be sent", one(Endpoint{URL: "http://a", Headers: map[string]string{"X Scope": "x"}}))
+	f("cannot be sent", one(Endpoint{URL: "http://a", Headers: map[string]string{"X-Scope": "x\ny"}}))
 	f("external_labels", Config{ExternalLabels: map[string]string{"a-b": "c"}})
 }

@@ -18,7 +18,11 @@ var errNotProfile = errors.New("not a profile in the format of pprof")
 // samples and bytes it has. It looks at the outermost fields only, and keeps
 // nothing.
 func Check(r *bufio.Reader) (samples, bytes int, err error) {
-	if err := refuseText(r); err != nil {
+	head, err := r.Peek(headBytes)
+	if len(head) == 0 && err != nil && !errors.Is(err, io.EOF) {
+		return 0, 0, err
+	}
+	if err := refuseText(head); err != nil {
 		return 0, 0, err
 	}
 	c := checker{r: r}
@@ -34,19 +38,19 @@ func Check(r *bufio.Reader) (samples, bytes int, err error) {
 	}
 }
 
-// refuseText says what there is instead of a profile, if people can read it: a
-// page that says what is wrong, or the same profile with debug=1.
-func refuseText(r *bufio.Reader) error {
-	head, err := r.Peek(48)
+// headBytes is how much of an answer tells whether it is text.
+const headBytes = 48
+
+// refuseText says what there is instead of a profile that begins with head, if
+// people can read it: a page that says what is wrong, or the same profile with
+// debug=1.
+func refuseText(head []byte) error {
 	if len(head) == 0 {
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
 		return errors.New("profile is empty")
 	}
 	for rest := head; len(rest) > 0; {
 		c, n := utf8.DecodeRune(rest)
-		cut := c == utf8.RuneError && len(rest) < utf8.UTFMax && len(head) == 48
+		cut := c == utf8.RuneError && len(rest) < utf8.UTFMax && len(head) == headBytes
 		if !cut && (c == utf8.RuneError || !unicode.IsPrint(c) && !unicode.IsSpace(c)) {
 			return nil
 		}

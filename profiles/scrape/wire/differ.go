@@ -66,6 +66,9 @@ type Delta struct {
 // functions and strings that nothing refers to. comment is added to the delta;
 // empty: none. On an error nothing has changed, and base stays good.
 func (d *Differ) Diff(profile []byte, base Baseline, counters []string, comment string) (Delta, error) {
+	if err := refuseText(profile[:min(len(profile), headBytes)]); err != nil {
+		return Delta{}, err
+	}
 	d.reset(profile)
 	defer d.shrink()
 	if err := d.read(counters); err != nil {

@@ -287,21 +287,21 @@ func TestDamagedProfilesAreRefused(t *testing.T) {
 	}
 	whole := encode(t, x.p)
 	var d Differ
-	f := func(name string, b []byte) {
+	f := func(want string, b []byte) {
 		t.Helper()
-		if _, err := d.Diff(b, nil, memoryCounters, ""); err == nil {
-			t.Errorf("%s: made a delta", name)
+		if _, err := d.Diff(b, nil, memoryCounters, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("delta of %q: %v; want %q", b, err, want)
 		}
-		if _, _, err := Check(bufio.NewReader(bytes.NewReader(b))); err == nil {
-			t.Errorf("%s: nothing found", name)
+		if _, _, err := Check(bufio.NewReader(bytes.NewReader(b))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("check of %q: %v; want %q", b, err, want)
 		}
 	}
-	f("nothing", nil)
-	f("text", []byte("heap profile: 1: 2 [3: 4] @ heap/1048576\n"))
-	f("html", []byte("<!DOCTYPE html><html><body>404</body></html>"))
-	f("noise", []byte{0xff, 0xff, 0xff, 1, 2, 3})
-	f("truncated", whole[:len(whole)-3])
-	f("half", whole[:len(whole)/2])
+	f("profile is empty", nil)
+	f("it is text that begins with", []byte("heap profile: 1: 2 [3: 4] @ heap/1048576\n"))
+	f("it is text that begins with", []byte("<!DOCTYPE html><html><body>404</body></html>"))
+	f("not a profile", []byte{0xff, 0xff, 0xff, 1, 2, 3})
+	f("ends in the middle", whole[:len(whole)-3])
+	f("ends in the middle", whole[:len(whole)/2])
 	if _, err := d.Diff(whole, nil, memoryCounters, ""); err != nil {
 		t.Errorf("after the damaged ones: %v", err)
 	}
