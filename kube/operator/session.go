@@ -304,7 +304,7 @@ func (s *session) begin(k objectKey, c *config.ScrapeConfig, before *object, i i
 		before.tasks[i].sources = nil
 		return t, nil
 	}
-	from, err := s.pool.Want(c.ServiceDiscoveryConfigs)
+	from, err := s.pool.Want(c.JobName, c.ServiceDiscoveryConfigs)
 	if err != nil {
 		return nil, err
 	}

@@ -57,12 +57,13 @@ func (p *Pool) Release(list []*Source) {
 	}
 }
 
-// Want returns the Sources that configurations of discovery ask for, or an
-// error that says what cannot be had.
-func (p *Pool) Want(list sd.Configs) ([]*Source, error) {
+// Want returns the Sources that the configurations of discovery of a job ask
+// for, or an error that says what cannot be had. Those that are not shared log
+// with the name of the job.
+func (p *Pool) Want(job string, list sd.Configs) ([]*Source, error) {
 	var out []*Source
 	for _, c := range list {
-		found, err := p.want(c)
+		found, err := p.want(job, c)
 		if err != nil {
 			p.Release(out)
 			return nil, fmt.Errorf("set up discovery by %s: %w", c.Name(), err)
@@ -73,12 +74,12 @@ func (p *Pool) Want(list sd.Configs) ([]*Source, error) {
 }
 
 // want returns the Sources of one configuration.
-func (p *Pool) want(c sd.Config) ([]*Source, error) {
+func (p *Pool) want(job string, c sd.Config) ([]*Source, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k, ok := c.(*kubernetes.SDConfig)
 	if !ok || k.APIServer.URL != nil {
-		s, err := p.startAloneLocked(c)
+		s, err := p.startAloneLocked(job, c)
 		if err != nil {
 			return nil, err
 		}
@@ -95,15 +96,15 @@ func (p *Pool) want(c sd.Config) ([]*Source, error) {
 	return out, nil
 }
 
-// startAloneLocked starts a Source of its own for c; mu is held.
-func (p *Pool) startAloneLocked(c sd.Config) (*Source, error) {
+// startAloneLocked starts a Source of its own for c of a job; mu is held.
+func (p *Pool) startAloneLocked(job string, c sd.Config) (*Source, error) {
 	m, err := p.metrics.of(c)
 	if err != nil {
 		return nil, err
 	}
 	p.alone++
 	key := fmt.Sprintf("%s %d", c.Name(), p.alone)
-	d, err := c.NewDiscoverer(sd.DiscovererOptions{Logger: p.log, Metrics: m, SetName: key})
+	d, err := c.NewDiscoverer(sd.DiscovererOptions{Logger: p.log.With("job", job), Metrics: m, SetName: key})
 	if err != nil {
 		return nil, err
 	}

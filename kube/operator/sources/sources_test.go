@@ -4,12 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/common/model"
 	sd "github.com/prometheus/prometheus/discovery"
+	"github.com/prometheus/prometheus/discovery/http"
 	"github.com/prometheus/prometheus/discovery/kubernetes"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	"go.uber.org/goleak"
@@ -134,7 +136,7 @@ func pool(t *testing.T, s *kubefake.Server) *Pool {
 // want returns the Sources of one configuration.
 func want(t *testing.T, p *Pool, c sd.Config) []*Source {
 	t.Helper()
-	list, err := p.Want(sd.Configs{c})
+	list, err := p.Want("a", sd.Configs{c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,10 +219,43 @@ func TestWhatCannotBeSetUpIsNamed(t *testing.T) {
 	p := pool(t, kubefake.Start(t))
 	own := pods("a")
 	own.NamespaceDiscovery.IncludeOwnNamespace = true
-	if _, err := p.Want(sd.Configs{pods("b"), own}); err == nil {
+	if _, err := p.Want("a", sd.Configs{pods("b"), own}); err == nil {
 		t.Error("the namespace of no pod was found")
 	}
 	if n := len(p.set.Watches()); n != 0 {
 		t.Errorf("%d watches of a list that was refused", n)
+	}
+}
+
+// lines is a log whose lines a test reads.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+// Of a hundred objects that ask for targets elsewhere, one may ask in vain.
+func TestWhatASourceLogsNamesItsJob(t *testing.T) {
+	p := pool(t, kubefake.Start(t))
+	log := make(lines, 8)
+	p.log = slog.New(slog.NewTextHandler(log, nil))
+	c := http.DefaultSDConfig
+	c.URL = "http://127.0.0.1:1/targets"
+	list, err := p.Want("scrapeConfig/shop/web/http/0", sd.Configs{&c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Release(list)
+	select {
+	case line := <-log:
+		if !strings.Contains(line, "job=scrapeConfig/shop/web/http/0") {
+			t.Errorf("the log says %s", line)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the log is silent")
 	}
 }
