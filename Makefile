@@ -31,7 +31,7 @@ check: ## what a commit needs: format, vet, staticcheck, architecture, short tes
 	$(GO) test -short $(PACKAGES)
 
 race: ## short tests under the race detector (wants a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short $(PACKAGES)
+	@GO=$(GO) ./.ci/race $(PACKAGES)
 
 test: ## everything: check, race detector, fuzz corpora and a minute of fuzzing, real processes
 	@./.ci/install
