@@ -17,6 +17,7 @@ import (
 	"github.com/divvy-collector/divvy/fleet/schedule"
 	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // A Pool scrapes a set of targets, each at its slots, into a sink. Any number
@@ -180,7 +181,7 @@ func (p *Pool) syncLocked() []*target {
 	for i, f := range p.found {
 		if err := p.addLocked(i, known); err != nil {
 			failed++
-			p.set.log.Error("target is left out", "target", f.String(), "err", err)
+			p.set.log.Error("target is left out", "target", status.HideLabels(f).String(), "err", err)
 		}
 	}
 	p.known = known

@@ -1,8 +1,10 @@
 package scrape
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -67,11 +69,14 @@ func TestTargetsTellNoSecrets(t *testing.T) {
 		"X-Key": {Secrets: []config.Secret{"hush2"}},
 	}}
 	cfg.Params = map[string][]string{"token": {"hush3"}}
+	var log bytes.Buffer
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	run(t, cfg, func(r *rig) {
 		r.serve("a:80", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 		r.pool.SetTargets([]telemetry.Target{
 			labels.FromStrings("__address__", "a:80", "__param_api_key", "hush4"),
 			labels.FromStrings("__address__", "me:hush5@a:80", "__meta_url", "http://me:hush6@sd/"),
+			labels.FromStrings("__address__", "http://me:hush7@a:80/metrics"), // is left out
 		})
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -91,6 +96,9 @@ func TestTargetsTellNoSecrets(t *testing.T) {
 			t.Errorf("told: %s", text)
 		}
 	})
+	if text := log.String(); strings.Contains(text, "hush") || !strings.Contains(text, "left out") {
+		t.Errorf("logged: %s", text)
+	}
 }
 
 // Anybody may ask at any time.

@@ -67,7 +67,8 @@ func identify(set *settings, found telemetry.Target, foreign owner.Key) (*identi
 		return nil, errors.New("no address")
 	}
 	if strings.Contains(addr, "/") {
-		return nil, fmt.Errorf("%q is not a valid hostname", addr)
+		return nil, fmt.Errorf("%q is not a valid hostname: write host:port, and what else a URL has into __scheme__ and __metrics_path__",
+			status.HideLabels(labels.FromStrings(model.AddressLabel, addr)).Get(model.AddressLabel))
 	}
 	setDefault(lb, model.InstanceLabel, addr)
 	id := &identity{foreign: foreign, url: targetURL(lb, cfg.Params)}

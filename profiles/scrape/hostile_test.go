@@ -124,6 +124,20 @@ func TestOneBadTypeLeavesTheOthers(t *testing.T) {
 	})
 }
 
+// Who reads that a target is too slow reads how long it may take.
+func TestTimeoutIsSaid(t *testing.T) {
+	perform(t, 1, func(c *Config) { c.Types, c.Timeout = c.Types[1:2], 3*time.Second }, func(b *band) {
+		p := b.processes[b.hosts[0]]
+		p.mu.Lock()
+		p.override = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		p.mu.Unlock()
+		pass(3 * interval)
+		if got := b.shown(b.hosts[0]); !strings.Contains(got.Err, "not done within 3s") {
+			t.Errorf("%q", got.Err)
+		}
+	})
+}
+
 // A profile that takes longer than its interval leaves the next slot out.
 func TestSlowerThanItsIntervalIsSaid(t *testing.T) {
 	perform(t, 1, func(c *Config) { c.Types = c.Types[1:2] }, func(b *band) {

@@ -110,7 +110,8 @@ func completeAddress(lb *labels.Builder) error {
 	case addr == "":
 		return errors.New("no address")
 	case strings.Contains(addr, "/"):
-		return fmt.Errorf("%q is not a valid hostname", addr)
+		return fmt.Errorf("%q is not a valid hostname: write host:port, and what else a URL has into __scheme__ and __profile_path__",
+			status.HideLabels(labels.FromStrings(model.AddressLabel, addr)).Get(model.AddressLabel))
 	case !known:
 		return fmt.Errorf("scheme %q is not http or https", scheme)
 	}

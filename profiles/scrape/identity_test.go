@@ -99,16 +99,19 @@ func TestLabelsOfProfiles(t *testing.T) {
 }
 
 func TestTargetsThatCannotBeAreRefused(t *testing.T) {
-	f := func(found ...string) {
+	f := func(want string, found ...string) {
 		t.Helper()
-		if id, err := identify(defaults(), labels.FromStrings(found...)); err == nil {
-			t.Errorf("%v gives %+v", found, id)
+		id, err := identify(defaults(), labels.FromStrings(found...))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v gives %+v, %v; want %q", found, id, err, want)
 		}
 	}
-	f("job", "x")
-	f("__address__", "http://a:1/")
-	f("__address__", "a:1", "__scheme__", "ftp")
-	f("__address__", "a:1", "x", "\xff")
+	f("no address", "job", "x")
+	f("write host:port", "__address__", "http://a:1/")
+	f(`"http://u:(redacted)@a:1/"`, "__address__", "http://u:secret@a:1/")
+	f(`"u:(redacted)@a:1/b"`, "__address__", "u:secret@a:1/b")
+	f(`scheme "ftp"`, "__address__", "a:1", "__scheme__", "ftp")
+	f("label x", "__address__", "a:1", "x", "\xff")
 }
 
 // Profiles that begin late end before the next slot.

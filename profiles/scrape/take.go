@@ -93,6 +93,9 @@ func (p *Pool) take(j *job) (r result) {
 		url = j.req.shortened(j.seconds)
 	}
 	b, err := j.set.fetch(ctx, url, j.req.shownURL)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("not done within %s, which is scrape_timeout and the time that the profile lasts: %w", j.timeout(), err)
+	}
 	if err != nil {
 		return result{err: err, lost: p.root.Err() != nil}
 	}
