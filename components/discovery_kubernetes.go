@@ -72,7 +72,7 @@ func (a *kubernetesSDArguments) Validate() error {
 	seen := map[string]bool{}
 	for _, s := range a.Selectors {
 		if allowed := roles[a.Role]; allowed != nil && !slices.Contains(allowed, s.Role) {
-			errs = append(errs, fmt.Errorf("selectors > role %q: with role %q it is one of %s", s.Role, a.Role, strings.Join(allowed, ", ")))
+			errs = append(errs, fmt.Errorf("selectors > role %q: with role %s it is one of %s", s.Role, a.Role, strings.Join(allowed, ", ")))
 		}
 		if seen[s.Role] {
 			errs = append(errs, fmt.Errorf("selectors > role %q is there twice: join the two", s.Role))

@@ -245,7 +245,7 @@ func TestKubernetesArgumentsThatExcludeEachOtherAreRefused(t *testing.T) {
 	f("role = \"pod\"\nbearer_token = \"x\"", "need api_server")
 	f("role = \"pod\"\napi_server = \"x\"", "must begin with http://")
 	f("role = \"pod\"\napi_server = \"http://x\"\nnamespaces { own_namespace = true }", "give the names")
-	f("role = \"node\"\nselectors { role = \"pod\" }", "it is one of node")
+	f("role = \"node\"\nselectors { role = \"pod\" }", `selectors > role "pod": with role node it is one of node`) // what is quoted is where the mistake is shown
 	f("role = \"pod\"\nselectors {\nrole = \"pod\"\nlabel = \"a in (\"\n}", `label "a in ("`)
 	f("role = \"pod\"\nselectors { role = \"pod\" }\nselectors { role = \"pod\" }", "there twice")
 }
