@@ -113,7 +113,7 @@ func TestProgramsAreProfiled(t *testing.T) {
 	a, err := arguments(t, Scrape(), fmt.Sprintf(`
 targets = [{"__address__" = %q, "service_name" = "x"}]
 forward_to = [out]
-scrape_interval = "100ms"
+scrape_interval = "2s"
 profiling_config {
 	profile.process_cpu { enabled = false }
 }`, strings.TrimPrefix(server.URL, "http://")), map[string]any{"out": Receiver{Sink: sink}})
