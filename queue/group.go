@@ -1,10 +1,11 @@
 package queue
 
 const (
-	freshBytes     = 4 << 20 // of groups on disk that are kept for Next
-	spareGroups    = 8       // buffers kept for use again
-	spareBytes     = 1 << 20 // larger buffers are not kept
-	bufferQuantum  = 64 << 10
+	freshBytes     = 4 << 20  // of groups on disk that are kept for Next
+	spareGroups    = 8        // buffers kept for use again
+	spareBytes     = 1 << 20  // larger buffers are not kept
+	bufferQuantum  = 64 << 10 // large buffers are a multiple of it
+	bufferLeast    = 1 << 10  // smaller ones double from here
 	readAheadBytes = 256 << 10
 )
 
@@ -32,8 +33,21 @@ func (l *Log) fetchGroup(n int) *group {
 			return g
 		}
 	}
-	n = (n + bufferQuantum - 1) / bufferQuantum * bufferQuantum
-	return &group{buf: make([]byte, 0, n), refs: 1}
+	return &group{buf: make([]byte, 0, roundUp(n)), refs: 1}
+}
+
+// roundUp returns the capacity of a new buffer for n bytes. What is appended
+// alone may stay in memory for as long as its receiver is away, so it must not
+// take much more than it needs.
+func roundUp(n int) int {
+	if n > bufferQuantum/2 {
+		return (n + bufferQuantum - 1) / bufferQuantum * bufferQuantum
+	}
+	size := bufferLeast
+	for size < n {
+		size *= 2
+	}
+	return size
 }
 
 // dropLocked gives up one hold on g; l.mu is held.
