@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/client-go/tools/cache"
@@ -11,6 +13,10 @@ const (
 	nodeIndex    = "node"
 	podIndex     = "pod"
 	serviceIndex = "service"
+
+	// TargetIndex has endpoints and endpoint slices by all pods that they refer
+	// to, ready or not.
+	TargetIndex = "target"
 )
 
 // byNamespace indexes objects by their namespaces.
@@ -49,7 +55,29 @@ func endpointsIndexes() cache.Indexers {
 		}
 		return nodes, nil
 	}
+	out[TargetIndex] = func(obj any) ([]string, error) {
+		//lint:ignore SA1019 clusters whose configuration says endpoints still have them
+		e, ok := obj.(*corev1.Endpoints)
+		if !ok {
+			return nil, nil
+		}
+		var pods []string
+		for _, subset := range e.Subsets {
+			for _, a := range slices.Concat(subset.Addresses, subset.NotReadyAddresses) {
+				pods = appendPod(pods, a.TargetRef)
+			}
+		}
+		return pods, nil
+	}
 	return out
+}
+
+// appendPod appends the pod that an address leads to, if it does.
+func appendPod(pods []string, ref *corev1.ObjectReference) []string {
+	if ref == nil || ref.Kind != "Pod" {
+		return pods
+	}
+	return append(pods, ref.Namespace+"/"+ref.Name)
 }
 
 // addresses calls yield with the ready addresses of endpoints.
@@ -90,6 +118,17 @@ func sliceIndexes() cache.Indexers {
 			nodes = appendNode(nodes, a.TargetRef, a.NodeName)
 		}
 		return nodes, nil
+	}
+	out[TargetIndex] = func(obj any) ([]string, error) {
+		e, ok := obj.(*discoveryv1.EndpointSlice)
+		if !ok {
+			return nil, nil
+		}
+		var pods []string
+		for _, a := range e.Endpoints {
+			pods = appendPod(pods, a.TargetRef)
+		}
+		return pods, nil
 	}
 	return out
 }

@@ -126,9 +126,9 @@ func (v view) discoverer(leases []*watch.Lease, log *slog.Logger, m *Metrics) sd
 		return kubernetes.NewNode(log, leases[0], m.events)
 	case kubernetes.RoleEndpoint:
 		//lint:ignore SA1019 clusters whose configuration says endpoints still have them
-		return kubernetes.NewEndpoints(log, leases[0], leases[1], leases[2], nodes, spaces, nil, nil, false, false, false, m.events)
+		return kubernetes.NewEndpoints(log, following{leases[0], leases[2]}, leases[1], leases[2], nodes, spaces, nil, nil, false, false, false, m.events)
 	case kubernetes.RoleEndpointSlice:
-		return kubernetes.NewEndpointSlice(log, leases[0], leases[1], leases[2], nodes, spaces, nil, nil, false, false, false, m.events)
+		return kubernetes.NewEndpointSlice(log, following{leases[0], leases[2]}, leases[1], leases[2], nodes, spaces, nil, nil, false, false, false, m.events)
 	}
 	panic(fmt.Sprintf("BUG: role %q was not checked", v.role))
 }
