@@ -44,7 +44,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.discovery, err = sources.NewMetrics(cfg.Registry); err != nil {
 		return nil, err
 	}
-	e.metrics, err = newMetrics(cfg.Registry)
+	e.metrics, err = newMetrics(cfg.Registry, e.Objects)
 	return e, err
 }
 

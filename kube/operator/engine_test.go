@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/model/relabel"
 	"go.uber.org/goleak"
@@ -216,7 +217,8 @@ func TestWrongObjectsHarmThemselvesAlone(t *testing.T) {
 	s.Set("podmonitors", podMonitor(t, "regex", `{selector: {}, podMetricsEndpoints: [{port: web, relabelings: [{regex: "(", targetLabel: x}]}]}`))
 	s.Set("podmonitors", podMonitor(t, "secret", `{selector: {}, podMetricsEndpoints: [{port: web, authorization: {credentials: {name: gone, key: k}}}]}`))
 	s.Set("podmonitors", podMonitor(t, "address", `{selector: {}, podMetricsEndpoints: [{port: web, relabelings: [{targetLabel: __address__, replacement: "http://x"}]}]}`))
-	e, got := start(t, Config{Kind: PodMonitors, API: s.Config()})
+	reg := prometheus.NewPedanticRegistry()
+	e, got := start(t, Config{Kind: PodMonitors, API: s.Config(), Registry: reg})
 	got.until(t, "podMonitor/shop/address/0\npodMonitor/shop/good/0\n\t10.0.0.1:8080 job=shop/good instance=10.0.0.1:8080\n")
 	f := func(name, want string) {
 		t.Helper()
@@ -249,6 +251,15 @@ func TestWrongObjectsHarmThemselvesAlone(t *testing.T) {
 	}
 	counted(stateInvalid, 3)
 	counted(stateValid, 1)
+	const named = "divvy_operator_invalid_object_info"
+	err := testutil.GatherAndCompare(reg, strings.NewReader("# HELP "+named+" Custom resources that are not in force, or have targets that cannot be scraped, and why; 100 at most.\n# TYPE "+named+" gauge\n"+
+		named+`{name="address",namespace="shop",reason="\"http://x\" is not a valid hostname"} 1
+`+named+"{name=\"regex\",namespace=\"shop\",reason=\"endpoint[0]: relabelConfigs: [0]: invalid regex ( for relabel configuration: error parsing regexp: missing closing ): `^(?s:()$`\"} 1\n"+
+		named+`{name="secret",namespace="shop",reason="endpoint[0]: authorization: failed to get authorization token of type \"\": unable to get secret \"gone\": get secrets shop/gone: secrets \"gone\" not found"} 1
+`), named)
+	if err != nil {
+		t.Error(err)
+	}
 	// It is put right.
 	s.Set("secrets", &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "gone"}, Data: map[string][]byte{"k": []byte("hush")}})
 	s.Set("podmonitors", podMonitor(t, "regex", webPort))

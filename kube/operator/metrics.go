@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are those of an Engine. They have no label of objects: their pages
-// have the rest.
+// metrics are those of an Engine. Of objects only those that are wrong are named,
+// by invalid.
 type metrics struct {
 	objects    *prometheus.GaugeVec // by state
 	jobs       prometheus.Gauge
@@ -24,8 +24,9 @@ const (
 	statePending = "pending"
 )
 
-// newMetrics registers the metrics with reg, which may be nil.
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+// newMetrics registers the metrics with reg, which may be nil. The objects are
+// asked for when somebody looks at the metrics.
+func newMetrics(reg prometheus.Registerer, objects func() []ObjectStatus) (*metrics, error) {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
@@ -47,7 +48,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.objects, m.jobs, m.targets, m.duplicates, m.watches, m.seconds} {
+	for _, c := range []prometheus.Collector{m.objects, m.jobs, m.targets, m.duplicates, m.watches, m.seconds, newInvalid(objects)} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics of custom resources: %w", err)
 		}
