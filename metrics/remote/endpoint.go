@@ -11,6 +11,7 @@ import (
 	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
+	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // settings is an Endpoint with its client. It is replaced, never changed.
@@ -53,7 +54,7 @@ type endpoint struct {
 	quit      chan struct{} // signal: draining is of no use
 	failing   failing
 	tally     tally
-	past      past
+	past      status.Hour
 	retried   atomic.Int64 // requests that failed and were to be made again
 	refused   atomic.Int64 // requests that were not
 	plain     atomic.Bool  // the receiver does not understand 2.0

@@ -2,8 +2,6 @@ package remote
 
 import (
 	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,7 +33,7 @@ func (w *Writer) Status() []Status {
 func (w *Writer) History(name string) []status.Point {
 	for _, e := range w.state.Load().endpoints {
 		if e.key == name {
-			return e.past.list()
+			return e.past.Points()
 		}
 	}
 	return nil
@@ -106,16 +104,6 @@ func valuesOf(vec *prometheus.CounterVec) map[string]int64 {
 	return values
 }
 
-// maxPoints is how much of an endpoint's past is remembered: an hour.
-const maxPoints = int(time.Hour / status.PointEvery)
-
-// A past is the last hour of an endpoint.
-type past struct {
-	mu     sync.Mutex
-	points []status.Point
-	totals status.Point // what was counted until the last of them
-}
-
 // remember adds a point to the endpoint's past.
 func (e *endpoint) remember(now time.Time) {
 	s := e.status(now)
@@ -126,28 +114,5 @@ func (e *endpoint) remember(now time.Time) {
 	for _, n := range s.Dropped {
 		p.Dropped += n
 	}
-	e.past.add(p)
-}
-
-// add adds p, whose counts are totals.
-func (h *past) add(p status.Point) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	before := h.totals
-	h.totals = p
-	p.Sent -= before.Sent
-	p.SentBytes -= before.SentBytes
-	p.Failed -= before.Failed
-	p.Dropped -= before.Dropped
-	if len(h.points) == maxPoints {
-		h.points = slices.Delete(h.points, 0, 1)
-	}
-	h.points = append(h.points, p)
-}
-
-// list returns the points, the oldest first.
-func (h *past) list() []status.Point {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.points)
+	e.past.Add(p)
 }

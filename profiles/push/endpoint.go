@@ -44,7 +44,7 @@ type endpoint struct {
 	quit    chan struct{} // signal: draining is of no use
 	failing failing
 	tally   tally
-	past    past
+	past    status.Hour
 
 	mu      sync.RWMutex // held for reading while something is appended
 	stopped bool
@@ -171,7 +171,7 @@ func (e *endpoint) keepTime(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-look.C:
-			e.past.add(e.point(now))
+			e.past.Add(e.point(now))
 		}
 	}
 }

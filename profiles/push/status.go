@@ -3,8 +3,6 @@ package push
 import (
 	"fmt"
 	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/divvy-collector/divvy/telemetry/status"
@@ -32,7 +30,7 @@ func (w *Writer) Status() []Status {
 func (w *Writer) History(name string) []status.Point {
 	for _, e := range w.wanted.Load() {
 		if e.key == name {
-			return e.past.list()
+			return e.past.Points()
 		}
 	}
 	return nil
@@ -101,16 +99,6 @@ func (e *endpoint) status(now time.Time) Status {
 	return s
 }
 
-// maxPoints is how much of an endpoint's past is remembered: an hour.
-const maxPoints = int(time.Hour / status.PointEvery)
-
-// A past is the last hour of an endpoint.
-type past struct {
-	mu     sync.Mutex
-	points []status.Point
-	totals status.Point // what was counted until the last of them
-}
-
 // point returns the endpoint as it is now; its counts are totals.
 func (e *endpoint) point(now time.Time) status.Point {
 	s := e.status(now)
@@ -122,27 +110,4 @@ func (e *endpoint) point(now time.Time) status.Point {
 		p.Dropped += n
 	}
 	return p
-}
-
-// add adds p, whose counts are totals.
-func (h *past) add(p status.Point) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	before := h.totals
-	h.totals = p
-	p.Sent -= before.Sent
-	p.SentBytes -= before.SentBytes
-	p.Failed -= before.Failed
-	p.Dropped -= before.Dropped
-	if len(h.points) == maxPoints {
-		h.points = slices.Delete(h.points, 0, 1)
-	}
-	h.points = append(h.points, p)
-}
-
-// list returns the points, the oldest first.
-func (h *past) list() []status.Point {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.points)
 }
