@@ -35,7 +35,7 @@ func TestAnswersAreReadWholeWhateverThePieces(t *testing.T) {
 		answer = strings.ReplaceAll(answer, "\n", "\r\n")
 		for step := 1; step <= len(answer); step++ {
 			h, got, rest, err := take([]byte(answer+"next"), step)
-			if err != nil || string(got) != body || string(rest) != "next" || !h.ok || h.contentType != "text/plain" {
+			if err != nil || string(got) != body || string(rest) != "next" || !h.ok() || h.contentType != "text/plain" {
 				t.Fatalf("%q in pieces of %d: %+v, %q, %q, %v", answer, step, h, got, rest, err)
 			}
 		}
@@ -56,7 +56,8 @@ func TestUnusualAnswersAreLeftToTheLibrary(t *testing.T) {
 	f("HTTP/1.0 200 OK\nContent-Length: 1\n\na")
 	f("HTTP/1.1 301 Moved\nLocation: /b\nContent-Length: 0\n\n")
 	f("HTTP/1.1 100 Continue\n\n")
-	f("HTTP/1.1 204 No Content\n\n")
+	f("HTTP/1.1 204 No Content\nContent-Length: 1\n\na")
+	f("HTTP/1.1 204 No Content\nTransfer-Encoding: chunked\n\n0\n\n")
 	f("HTTP/1.1 200 OK\n\nuntil the end")
 	f("HTTP/1.1 200 OK\nContent-Length: 1\nContent-Length: 2\n\nab")
 	f("HTTP/1.1 200 OK\nContent-Length: 1\nTransfer-Encoding: chunked\n\n1\na\n0\n\n")
@@ -78,6 +79,7 @@ func FuzzAnswersAreThoseOfTheLibrary(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nup 1\n"), uint8(3))
 	f.Add([]byte("HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), uint8(1))
 	f.Add([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\na"), uint8(200))
+	f.Add([]byte("HTTP/1.1 204 No Content\r\nConnection: close\r\nContent-Type: a\r\n\r\n"), uint8(9))
 	f.Fuzz(func(t *testing.T, answer []byte, step uint8) {
 		h, body, _, err := take(bytes.Clone(answer), int(step)+1)
 		if err != nil {
@@ -91,8 +93,8 @@ func FuzzAnswersAreThoseOfTheLibrary(f *testing.F) {
 		if err != nil || !bytes.Equal(body, want) {
 			t.Fatalf("%q gives %q; the library reads %q, %v", answer, body, want, err)
 		}
-		if h.ok != (resp.StatusCode == 200) || h.gzip != (resp.Header.Get("Content-Encoding") == "gzip") ||
-			h.contentType != resp.Header.Get("Content-Type") || resp.Close && !h.last {
+		if h.ok() != (resp.StatusCode == 200) || h.gzip != (resp.Header.Get("Content-Encoding") == "gzip") ||
+			h.contentType != resp.Header.Get("Content-Type") || resp.Close && !h.Last {
 			t.Fatalf("%q has head %+v; the library's is %+v", answer, h, resp)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/divvy-collector/divvy/metrics/plainhttp"
 )
 
 // gather is how long the answers to a tick's requests are awaited before the
@@ -68,7 +70,7 @@ type conn struct {
 	head  head
 	body  int // where the body begins in buf; 0: the head is not complete
 	end   int // where the body ends so far
-	chunk chunker
+	chunk plainhttp.Chunks
 }
 
 // New returns a Loop to which depot lends buffers. Its goroutine starts with

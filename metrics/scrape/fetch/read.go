@@ -72,8 +72,8 @@ func (l *Loop) makeRoom(c *conn) error {
 	if len(c.buf) == cap(c.buf) {
 		want = 2 * cap(c.buf)
 	}
-	if c.body > 0 && c.head.length > 0 {
-		want = max(want, c.body+int(min(c.head.length, LargeBytes)))
+	if c.body > 0 && c.head.Length > 0 {
+		want = max(want, c.body+int(min(c.head.Length, LargeBytes)))
 	}
 	if want > LargeBytes && len(c.buf) >= LargeBytes && !c.large {
 		select {
@@ -102,23 +102,23 @@ func (c *conn) take() (done bool, err error) {
 		c.end = c.body
 	}
 	limit := c.r.Limit
-	if !c.head.ok {
+	if !c.head.ok() {
 		limit = maxRefusal
 	}
-	if c.head.length >= 0 {
-		c.end = min(len(c.buf), c.body+int(min(c.head.length, limit)))
-		done = int64(c.end-c.body) == c.head.length
+	if c.head.Length >= 0 {
+		c.end = min(len(c.buf), c.body+int(min(c.head.Length, limit)))
+		done = int64(c.end-c.body) == c.head.Length
 	} else {
 		from := 0
-		if c.end, from, err = c.chunk.decode(c.buf, c.end, c.end); err != nil {
+		if c.end, from, err = c.chunk.Decode(c.buf, c.end, c.end); err != nil {
 			return false, err
 		}
 		rest := copy(c.buf[c.end:], c.buf[from:]) // so that what is not decoded follows the body
-		c.buf, done = c.buf[:c.end+rest], c.chunk.done
+		c.buf, done = c.buf[:c.end+rest], c.chunk.Done()
 	}
 	if int64(c.end-c.body) >= limit {
-		if !c.head.ok {
-			return false, StatusError(c.head.status)
+		if !c.head.ok() {
+			return false, StatusError(c.head.Status)
 		}
 		return false, ErrBodyLimit
 	}
@@ -135,15 +135,15 @@ func (l *Loop) finish(c *conn) {
 	l.answers++
 	exact := c.end == len(c.buf)
 	c.buf, c.large = nil, false
-	if exact && !h.last {
+	if exact && !h.Last {
 		l.busy--
 		l.park(c)
 	} else {
 		l.drop(c)
 	}
-	if !h.ok {
+	if !h.ok() {
 		l.depot.Discard(pg)
-		r.Done(Page{}, StatusError(h.status))
+		r.Done(Page{}, StatusError(h.Status))
 		return
 	}
 	r.Done(pg, nil)
