@@ -69,9 +69,9 @@ func TestArgumentsAreThoseOfTheTable(t *testing.T) {
 	for _, kind := range All() {
 		t.Run(kind.Name, func(t *testing.T) {
 			got := map[string]row{}
-			walk("argument", "", kind.Arguments, got)
+			addFields("argument", "", kind.Arguments, got)
 			if kind.Exports != nil {
-				walk("export", "", kind.Exports, got)
+				addFields("export", "", kind.Exports, got)
 			}
 			for path := range got {
 				if own[kind.Name+" "+path] {
@@ -93,8 +93,8 @@ func TestArgumentsAreThoseOfTheTable(t *testing.T) {
 	}
 }
 
-// walk adds the fields of t, in the block with that path, to out.
-func walk(section, block string, t reflect.Type, out map[string]row) {
+// addFields adds the fields of t, in the block with that path, to out.
+func addFields(section, block string, t reflect.Type, out map[string]row) {
 	for f := range t.Fields() {
 		tag, ok := f.Tag.Lookup("alloy")
 		if !ok {
@@ -102,7 +102,7 @@ func walk(section, block string, t reflect.Type, out map[string]row) {
 		}
 		parts := strings.Split(tag, ",")
 		if len(parts) > 1 && parts[1] == "squash" {
-			walk(section, block, f.Type, out)
+			addFields(section, block, f.Type, out)
 			continue
 		}
 		if parts[1] == "label" {
@@ -111,7 +111,7 @@ func walk(section, block string, t reflect.Type, out map[string]row) {
 		optional := len(parts) > 2 && parts[2] == "optional"
 		out[pathOf(section, block, parts[0])] = row{Kind: parts[1], Required: !optional}
 		if parts[1] == "block" {
-			walk(section, strings.TrimPrefix(block+" > "+parts[0], " > "), elem(f.Type), out)
+			addFields(section, strings.TrimPrefix(block+" > "+parts[0], " > "), elem(f.Type), out)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/divvy-collector/divvy/components/args"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/metrics/scrape"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/pipeline/component"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
@@ -183,19 +184,23 @@ func (a *scrapeArgs) config(env component.Env) scrape.Config {
 		JobName: a.JobName, Interval: a.ScrapeInterval, Timeout: a.ScrapeTimeout,
 		MetricsPath: a.MetricsPath, Scheme: a.Scheme, Params: a.Params,
 		HTTP: a.HTTP.Prometheus(), Compression: a.EnableCompression,
-		Fallback:    scrape.Protocol(a.ScrapeFallbackProtocol),
-		HonorLabels: a.HonorLabels, HonorTimestamps: a.HonorTimestamps,
-		TrackTimestamps: a.TrackTimestampsStaleness, HonorMetadata: a.HonorMetadata,
-		NativeHistograms: a.ScrapeNativeHistograms, ClassicHistograms: a.ScrapeClassicHistograms,
-		ConvertToNHCB: a.ConvertClassicHistogramsToNHCB, TypeAndUnitLabels: a.EnableTypeAndUnitLabels,
-		StartTimestamps: a.StartTimestampZeroIngestion, ExtraMetrics: a.ExtraMetrics,
-		Limits: scrape.Limits{
-			BodyBytes: int64(a.BodySizeLimit), Samples: a.SampleLimit, Targets: a.TargetLimit,
-			Labels: a.LabelLimit, LabelNameLength: a.LabelNameLengthLimit, LabelValueLength: a.LabelValueLengthLimit,
-			Buckets: a.NativeHistogramBucketLimit, BucketFactor: a.NativeHistogramMinBucketFactor,
+		Fallback: scrape.Protocol(a.ScrapeFallbackProtocol),
+		Rules: walk.Rules{
+			HonorLabels: a.HonorLabels, HonorTimestamps: a.HonorTimestamps,
+			TrackTimestamps: a.TrackTimestampsStaleness, HonorMetadata: a.HonorMetadata,
+			TypeAndUnitLabels: a.EnableTypeAndUnitLabels, StartTimestamps: a.StartTimestampZeroIngestion,
+			ExtraMetrics: a.ExtraMetrics,
+			Limits: walk.Limits{
+				BodyBytes: int64(a.BodySizeLimit), Samples: a.SampleLimit,
+				Labels: a.LabelLimit, LabelNameLength: a.LabelNameLengthLimit, LabelValueLength: a.LabelValueLengthLimit,
+				Buckets: a.NativeHistogramBucketLimit, BucketFactor: a.NativeHistogramMinBucketFactor,
+			},
 		},
-		FailureLog: a.ScrapeFailureLogFile,
-		Self:       env.Self, View: env.View, Lease: env.Lease, Log: env.Log, Registry: env.Registry, Dial: env.Dial,
+		TargetLimit:      a.TargetLimit,
+		NativeHistograms: a.ScrapeNativeHistograms, ClassicHistograms: a.ScrapeClassicHistograms,
+		ConvertToNHCB: a.ConvertClassicHistogramsToNHCB,
+		FailureLog:    a.ScrapeFailureLogFile,
+		Self:          env.Self, View: env.View, Lease: env.Lease, Log: env.Log, Registry: env.Registry, Dial: env.Dial,
 		Tell: env.Tell, Reaches: env.Reaches,
 		Live: env.Live, Flow: env.Flow,
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/divvy-collector/divvy/kube/operator"
 	"github.com/divvy-collector/divvy/metrics/scrape"
 	"github.com/divvy-collector/divvy/metrics/scrape/jobs"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -103,19 +104,22 @@ func settingsOf(c *config.ScrapeConfig, o scrapeOptions) scrape.Config {
 		JobName: c.JobName, Scheme: c.Scheme, MetricsPath: c.MetricsPath, Params: c.Params,
 		Interval: time.Duration(c.ScrapeInterval), Timeout: time.Duration(c.ScrapeTimeout),
 		HTTP: c.HTTPClientConfig, Compression: c.EnableCompression,
-		Fallback:         scrape.Protocol(c.ScrapeFallbackProtocol),
-		ValidationScheme: c.MetricNameValidationScheme,
-		HonorLabels:      c.HonorLabels, HonorTimestamps: c.HonorTimestamps, TrackTimestamps: c.TrackTimestampsStaleness,
+		Fallback: scrape.Protocol(c.ScrapeFallbackProtocol),
+		Rules: walk.Rules{
+			ValidationScheme: c.MetricNameValidationScheme,
+			HonorLabels:      c.HonorLabels, HonorTimestamps: c.HonorTimestamps, TrackTimestamps: c.TrackTimestampsStaleness,
+			HonorMetadata: o.HonorMetadata, TypeAndUnitLabels: o.TypeAndUnitLabels, StartTimestamps: o.StartTimestamps,
+			ExtraMetrics: c.ExtraScrapeMetricsEnabled(),
+			Limits: walk.Limits{
+				BodyBytes: int64(c.BodySizeLimit), Samples: c.SampleLimit,
+				Labels: c.LabelLimit, LabelNameLength: c.LabelNameLengthLimit, LabelValueLength: c.LabelValueLengthLimit,
+				Buckets: c.NativeHistogramBucketLimit, BucketFactor: c.NativeHistogramMinBucketFactor,
+			},
+		},
+		TargetLimit:       c.TargetLimit,
 		NativeHistograms:  c.ScrapeNativeHistogramsEnabled(),
 		ClassicHistograms: c.AlwaysScrapeClassicHistogramsEnabled(),
 		ConvertToNHCB:     c.ConvertClassicHistogramsToNHCBEnabled(),
-		ExtraMetrics:      c.ExtraScrapeMetricsEnabled(),
-		HonorMetadata:     o.HonorMetadata, TypeAndUnitLabels: o.TypeAndUnitLabels, StartTimestamps: o.StartTimestamps,
-		Limits: scrape.Limits{
-			BodyBytes: int64(c.BodySizeLimit), Samples: c.SampleLimit, Targets: c.TargetLimit,
-			Labels: c.LabelLimit, LabelNameLength: c.LabelNameLengthLimit, LabelValueLength: c.LabelValueLengthLimit,
-			Buckets: c.NativeHistogramBucketLimit, BucketFactor: c.NativeHistogramMinBucketFactor,
-		},
 	}
 	for _, p := range c.ScrapeProtocols {
 		out.Protocols = append(out.Protocols, scrape.Protocol(p))

@@ -17,6 +17,7 @@ import (
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/kube/operator"
 	"github.com/divvy-collector/divvy/metrics/scrape"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -71,14 +72,18 @@ proxy_url: http://proxy:1
 		JobName: "podMonitor/shop/web/0", Interval: 30 * time.Second, Timeout: 7 * time.Second,
 		MetricsPath: "/m", Scheme: "https", Params: map[string][]string{"module": {"x", "y"}},
 		Protocols: []scrape.Protocol{scrape.PrometheusProto, scrape.OpenMetrics100}, Fallback: scrape.PrometheusText100,
-		ValidationScheme: model.LegacyValidation, EscapingScheme: model.DotsEscaping,
-		HonorLabels: true, TrackTimestamps: true, HonorMetadata: true,
-		NativeHistograms: true, ClassicHistograms: true, ConvertToNHCB: true,
-		TypeAndUnitLabels: true, StartTimestamps: true, ExtraMetrics: true,
-		Limits: scrape.Limits{
-			BodyBytes: 1 << 20, Samples: 1, Targets: 2, Labels: 3, LabelNameLength: 4, LabelValueLength: 5,
-			Buckets: 6, BucketFactor: 1.5,
+		EscapingScheme: model.DotsEscaping,
+		Rules: walk.Rules{
+			ValidationScheme: model.LegacyValidation,
+			HonorLabels:      true, TrackTimestamps: true, HonorMetadata: true,
+			TypeAndUnitLabels: true, StartTimestamps: true, ExtraMetrics: true,
+			Limits: walk.Limits{
+				BodyBytes: 1 << 20, Samples: 1, Labels: 3, LabelNameLength: 4, LabelValueLength: 5,
+				Buckets: 6, BucketFactor: 1.5,
+			},
 		},
+		TargetLimit:      2,
+		NativeHistograms: true, ClassicHistograms: true, ConvertToNHCB: true,
 	}
 	if got.HTTP.Authorization == nil || got.HTTP.ProxyURL.URL == nil {
 		t.Errorf("the client's settings are %+v", got.HTTP)

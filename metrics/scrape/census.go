@@ -20,7 +20,7 @@ func (p *Pool) countLocked(now time.Time) {
 	c := census{changed: p.census.changed}
 	for _, key := range p.order {
 		c.digest = c.digest.Add(key)
-		if interval := p.targets[key].id.interval; c.interval == 0 || interval < c.interval {
+		if interval := p.targets[key].id.Interval; c.interval == 0 || interval < c.interval {
 			c.interval = interval
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -21,7 +22,7 @@ import (
 type Commons struct {
 	name    string // label scrape_job of metrics; empty: each pool has its own
 	metrics *metrics
-	walks   chan *walk
+	walks   chan *walk.Walk
 	depot   *fetch.Depot
 	outbox  outbox
 
@@ -36,11 +37,11 @@ type Commons struct {
 func NewCommons(r prometheus.Registerer, name string) (*Commons, error) {
 	c := &Commons{
 		name: name, depot: fetch.NewDepot(), pools: map[*Pool]struct{}{},
-		walks: make(chan *walk, runtime.GOMAXPROCS(0)),
+		walks: make(chan *walk.Walk, runtime.GOMAXPROCS(0)),
 	}
 	seed := maphash.MakeSeed()
 	for range cap(c.walks) {
-		c.walks <- newWalk(seed)
+		c.walks <- walk.New(seed)
 	}
 	var err error
 	if c.metrics, err = newMetrics(r, c.sum((*Pool).owned), c.sum((*Pool).shared)); err != nil {

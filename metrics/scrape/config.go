@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"net/url"
 	"time"
@@ -13,11 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/histogram"
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry/live"
 )
 
@@ -33,24 +32,16 @@ type Config struct {
 	HTTP        config.HTTPClientConfig
 	Compression bool // ask for gzip
 
-	Protocols        []Protocol // in the order of preference
-	Fallback         Protocol   // for answers whose Content-Type says nothing
-	ValidationScheme model.ValidationScheme
-	EscapingScheme   model.EscapingScheme
+	Protocols      []Protocol // in the order of preference
+	Fallback       Protocol   // for answers whose Content-Type says nothing
+	EscapingScheme model.EscapingScheme
 
-	HonorLabels     bool // labels of the exposition win over those of the target
-	HonorTimestamps bool // timestamps of the exposition count
-	TrackTimestamps bool // series with timestamps of their own go stale too
-	HonorMetadata   bool // pass type, unit and help on
+	walk.Rules       // what is made of an answer; DefaultType is set by Fallback
+	TargetLimit uint // of the pool; beyond it all scrapes fail; 0: none
 
 	NativeHistograms  bool // take native histograms
 	ClassicHistograms bool // take classic ones beside native ones
 	ConvertToNHCB     bool // convert classic ones to native ones with custom buckets
-	TypeAndUnitLabels bool // add __type__ and __unit__ to every series
-	StartTimestamps   bool // read start timestamps and write a zero sample there
-	ExtraMetrics      bool // three more report series
-
-	Limits Limits
 
 	// FinalKeys takes the key of a target from what it is in the end, its URL and
 	// the labels of its series, and not from the labels that it comes with. It is
@@ -86,25 +77,6 @@ type Config struct {
 	Reaches func(node string) bool
 }
 
-// Limits make a scrape fail that goes beyond them. Zero is no limit.
-type Limits struct {
-	BodyBytes        int64 // of the body, inflated; zero is defaultBodyBytes
-	Samples          uint  // that the sink does not drop
-	Targets          uint  // of the pool; beyond it all scrapes fail
-	Labels           uint  // of a series
-	LabelNameLength  uint  // bytes
-	LabelValueLength uint  // bytes
-	Buckets          uint  // of a native histogram; merged down to it where that is possible
-
-	// BucketFactor is the least growth from one bucket of a native histogram
-	// to the next; finer ones are merged. Zero or one: as it comes.
-	BucketFactor float64
-}
-
-// defaultBodyBytes bounds a body where the configuration does not: an endless
-// one must not take the process with it.
-const defaultBodyBytes = 256 << 20
-
 // Validate reports everything that is wrong with c, joined. It changes nothing.
 func (c *Config) Validate() error {
 	var errs []error
@@ -133,22 +105,4 @@ func (c *Config) Validate() error {
 		fail("view is not set")
 	}
 	return errors.Join(errs...)
-}
-
-// bodyBytes returns the limit on a body's size.
-func (l *Limits) bodyBytes() int64 {
-	if l.BodyBytes > 0 {
-		return l.BodyBytes
-	}
-	return defaultBodyBytes
-}
-
-// maxSchema returns the finest schema of native histograms that keeps
-// BucketFactor: buckets of schema s grow by 2^(2^-s).
-func (l *Limits) maxSchema() int32 {
-	if l.BucketFactor <= 1 {
-		return histogram.ExponentialSchemaMax
-	}
-	s := math.Floor(-math.Log2(math.Log2(l.BucketFactor)))
-	return int32(min(max(s, float64(histogram.ExponentialSchemaMin)), float64(histogram.ExponentialSchemaMax)))
 }

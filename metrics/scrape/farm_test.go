@@ -22,6 +22,7 @@ import (
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -264,6 +265,9 @@ func number(v float64) string {
 	return fmt.Sprint(v)
 }
 
+// basicReports is how many report series every target has.
+const basicReports = 5
+
 // A farm is a set of HTTP servers in memory, one per host name.
 type farm struct {
 	mu    sync.Mutex
@@ -362,9 +366,9 @@ func plain() Config {
 		MetricsPath: "/metrics", Scheme: "http", Compression: true,
 		HTTP:      config.DefaultHTTPClientConfig,
 		Protocols: []Protocol{OpenMetrics100, PrometheusText004}, Fallback: PrometheusText004,
-		ValidationScheme: model.UTF8Validation, EscapingScheme: model.NoEscaping,
-		HonorTimestamps: true,
-		Self:            "me", View: cell.New(owner.Alone("me")),
+		EscapingScheme: model.NoEscaping,
+		Rules:          walk.Rules{ValidationScheme: model.UTF8Validation, HonorTimestamps: true},
+		Self:           "me", View: cell.New(owner.Alone("me")),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -69,7 +70,7 @@ func (p *Pool) heed(from string, words []word) {
 			p.flushedLocked(t, from, w)
 			continue
 		}
-		if t == nil || !t.scraped || !slot.After(t.served) || time.Since(slot).Abs() > schedule.MaxLost*t.id.interval {
+		if t == nil || !t.scraped || !slot.After(t.served) || time.Since(slot).Abs() > schedule.MaxLost*t.id.Interval {
 			continue
 		}
 		if m, ok := t.id.owner(view, slot); !ok || m.Name != from || m.Name == p.set.cfg.Self && !m.Peer {
@@ -91,7 +92,7 @@ func (p *Pool) heedLocked(t *target, w word) bool {
 	case w.fate == failed:
 		p.turnLocked(t, func() { p.end(e) })
 	case w.fate == vanished:
-		e.reports, e.twins = true, p.twinsLocked(t, t.id.labels)
+		e.reports, e.twins = true, p.twinsLocked(t, t.id.Labels)
 		p.turnLocked(t, func() { p.end(e) })
 	case t.gone:
 		p.turnLocked(t, t.forget)
@@ -142,7 +143,7 @@ func (p *Pool) endLocked(t *target, slot time.Time) bool {
 		return false
 	}
 	delete(p.targets, t.id.key)
-	e := ending{set: p.set, t: t, id: t.id, at: t.staleT.UnixMilli(), reports: true, twins: p.twinsLocked(t, t.id.labels)}
+	e := ending{set: p.set, t: t, id: t.id, at: t.staleT.UnixMilli(), reports: true, twins: p.twinsLocked(t, t.id.Labels)}
 	p.turnLocked(t, func() { p.end(e) })
 	return true
 }
@@ -176,20 +177,20 @@ func (p *Pool) disownLocked(t *target, slot time.Time) {
 // before was another node's: then its end is ours to tell, too.
 func (p *Pool) inherits(t *target, now time.Time) bool {
 	view := p.set.cfg.View.Load()
-	next := owner.NextSlot(t.id.key, t.id.interval, now)
+	next := owner.NextSlot(t.id.key, t.id.Interval, now)
 	heir, ok := t.id.owner(view, next)
-	former, owned := t.id.owner(view, next.Add(-t.id.interval))
+	former, owned := t.id.owner(view, next.Add(-t.id.Interval))
 	self := p.set.cfg.Self
 	return ok && heir.Name == self && !heir.Peer && owned && former.Name != self
 }
 
 // settle takes notice of how a scrape went: it counts the slot, and tells the
 // target's former owner, once.
-func (p *Pool) settle(j *job, r result) {
+func (p *Pool) settle(j *job, r walk.Result) {
 	m := j.set.metrics
-	if r.kept {
+	if r.Kept {
 		m.slotsServed.Inc()
-		if j.late > owner.Tick(j.id.interval) {
+		if j.late > owner.Tick(j.id.Interval) {
 			m.slotsLate.Inc()
 		}
 		if j.caughtUp {
@@ -202,10 +203,10 @@ func (p *Pool) settle(j *job, r result) {
 	defer p.mu.Unlock()
 	j.t.turns--
 	j.t.size, j.t.contentType = j.size, j.contentType
-	if r.kept && j.from != "" && j.t.from == j.from {
+	if r.Kept && j.from != "" && j.t.from == j.from {
 		j.t.from = ""
 		w := word{fate: answered, slot: j.slot.UnixMilli(), key: j.id.key}
-		if r.ended {
+		if r.Ended {
 			w.fate = failed
 		}
 		p.say(j.from, w)
@@ -219,13 +220,13 @@ func (p *Pool) twinsLocked(t *target, lset telemetry.Labels) []*target {
 		p.byLabels = make(map[uint64][]*target, len(p.order))
 		for _, key := range p.order {
 			other := p.targets[key]
-			h := other.id.labels.Hash()
+			h := other.id.Labels.Hash()
 			p.byLabels[h] = append(p.byLabels[h], other)
 		}
 	}
 	var twins []*target
 	for _, other := range p.byLabels[lset.Hash()] {
-		if other != t && labels.Equal(other.id.labels, lset) {
+		if other != t && labels.Equal(other.id.Labels, lset) {
 			twins = append(twins, other)
 		}
 	}
@@ -248,36 +249,23 @@ type ending struct {
 func (p *Pool) end(e ending) {
 	t := e.t
 	if e.reports {
-		e.twins = append(e.twins, p.commons.twins(p, t, e.id.labels)...)
+		e.twins = append(e.twins, p.commons.twins(p, t, e.id.Labels)...)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.memory.sink == nil {
-		return
-	}
 	goesOn := map[telemetry.Handle]bool{}
 	for _, twin := range e.twins {
 		twin.mu.Lock()
-		for _, h := range twin.memory.holds() {
+		for _, h := range twin.memory.Holds() {
 			goesOn[h] = true
 		}
 		twin.mu.Unlock()
 	}
-	if !e.reports {
-		for _, h := range t.memory.reports {
-			goesOn[h] = true
-		}
-	}
 	w := <-p.walks
-	defer func() { w.release(); p.walks <- w }()
-	w.set, w.id, w.memory, w.sink = e.set, e.id, &t.memory, t.memory.sink
-	w.batch.Reset()
-	w.staleAll(e.at, func(h telemetry.Handle) bool { return goesOn[h] })
-	w.batch.Key, w.batch.Scope = uint64(e.id.key), e.id.scope
-	if err := appendAlways(w.sink, &w.batch); err != nil {
+	defer func() { p.walks <- w }()
+	n, err := w.End(&t.memory, walk.Ending{Target: &e.id.Target, At: e.at, Reports: e.reports, GoesOn: goesOn})
+	if err != nil {
 		e.set.log.Warn("end of a target's series was lost", "target", e.id.url, "err", err)
-	} else {
-		e.set.metrics.forwarded.Add(float64(len(w.batch.Samples) + len(w.batch.Histograms)))
 	}
-	t.memory.forget()
+	e.set.metrics.forwarded.Add(float64(n))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 )
 
 const interval = 10 * time.Second
@@ -370,7 +371,7 @@ func TestOverdueScrapeIsDiscarded(t *testing.T) {
 			time.Sleep(interval)
 			p := b.player(b.owner("h0:80"))
 			before := len(b.points("h0:80", "up"))
-			var walks []*walk
+			var walks []*walk.Walk
 			for range cap(p.pool.walks) { // nobody gets a processor
 				walks = append(walks, <-p.pool.walks)
 			}

@@ -2,11 +2,11 @@ package scrape
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -26,58 +26,11 @@ import (
 // holdTime is how long a target's first samples are kept back at most.
 const holdTime = 5 * time.Second
 
-// A hold is what was scraped of a target and is kept back, in order. It
-// belongs to the scrapes of its target: their turns follow each other, and the
-// one in which it is let go is the last.
-type hold struct{ parked []parked }
-
-// A parked is something that a sink is to be given: a batch, or handles that
-// are released.
-type parked struct {
-	sink    telemetry.Sink
-	batch   *telemetry.Batch
-	handles []telemetry.Handle
-}
-
-// park keeps a batch back, of which nothing is used again.
-func (h *hold) park(sink telemetry.Sink, b *telemetry.Batch) {
-	c := *b
-	c.Samples, c.Exemplars, c.Starts = slices.Clone(b.Samples), slices.Clone(b.Exemplars), slices.Clone(b.Starts)
-	c.Histograms = slices.Clone(b.Histograms)
-	for i, x := range c.Histograms {
-		if x.H != nil {
-			c.Histograms[i].H = x.H.Copy()
-		} else {
-			c.Histograms[i].FH = x.FH.Copy()
-		}
-	}
-	h.parked = append(h.parked, parked{sink: sink, batch: &c})
-}
-
-// release keeps the release of handles back: batches before may have them.
-func (h *hold) release(sink telemetry.Sink, handles []telemetry.Handle) {
-	h.parked = append(h.parked, parked{sink: sink, handles: slices.Clone(handles)})
-}
-
-// letGo gives everything to the sinks. What was scraped under rules that have
-// changed since is taken under those of then. It returns the last error.
-func (h *hold) letGo() (err error) {
-	for _, x := range h.parked {
-		if x.batch == nil {
-			x.sink.Release(x.handles)
-		} else if refused := appendAlways(x.sink, x.batch); refused != nil {
-			err = refused
-		}
-	}
-	h.parked = nil
-	return err
-}
-
 // holdLocked begins a hold of a target whose slot was another node's before,
 // unless that one has said already that it may go. It needs mu.
 func (p *Pool) holdLocked(t *target, slot time.Time) {
 	if slot.After(t.cleared) {
-		t.hold = &hold{}
+		t.hold = &walk.Hold{}
 		p.held = append(p.held, t)
 	}
 }
@@ -87,7 +40,7 @@ func (p *Pool) awaitLocked() {
 	if len(p.held) == 0 {
 		return
 	}
-	held := make(map[*target]*hold, len(p.held))
+	held := make(map[*target]*walk.Hold, len(p.held))
 	for _, t := range p.held {
 		held[t] = t.hold
 	}
@@ -123,7 +76,7 @@ func (p *Pool) letGoLocked(t *target) {
 	p.turnLocked(t, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if err := h.letGo(); err != nil {
+		if err := h.LetGo(); err != nil {
 			log.Error("scrape was lost: the receivers did not take it", "target", url, "err", err)
 		}
 	})
@@ -133,8 +86,8 @@ func (p *Pool) letGoLocked(t *target) {
 // owner. The first slot here may not have come yet. It needs mu.
 func (p *Pool) flushedLocked(t *target, from string, w word) {
 	slot := time.UnixMilli(w.slot)
-	former, ok := t.id.owner(p.set.cfg.View.Load(), slot.Add(-t.id.interval))
-	if !ok || former.Name != from || time.Since(slot).Abs() > schedule.MaxLost*t.id.interval {
+	former, ok := t.id.owner(p.set.cfg.View.Load(), slot.Add(-t.id.Interval))
+	if !ok || former.Name != from || time.Since(slot).Abs() > schedule.MaxLost*t.id.Interval {
 		return
 	}
 	t.cleared = slot
@@ -224,7 +177,7 @@ func (p *Pool) leave() {
 	clear(p.reached)
 	view, self := p.set.cfg.View.Load(), p.set.cfg.Self
 	for key, t := range p.targets {
-		slot := owner.NextSlot(key, t.id.interval, now)
+		slot := owner.NextSlot(key, t.id.Interval, now)
 		if m, ok := t.id.owner(view, slot); ok && m.Name != self && t.scraped && !t.away {
 			p.farewellLocked(t, m.Name, slot)
 		}

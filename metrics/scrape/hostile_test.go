@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 )
 
 // bombed is size zero bytes, compressed.
@@ -36,7 +38,7 @@ func TestHostileTargetIsDownWithAReason(t *testing.T) {
 	f := func(name, reason string, h http.HandlerFunc) {
 		t.Run(name, func(t *testing.T) {
 			cfg := plain()
-			cfg.Limits = Limits{BodyBytes: 1 << 20, Samples: 1000}
+			cfg.Limits = walk.Limits{BodyBytes: 1 << 20, Samples: 1000}
 			run(t, cfg, func(r *rig) {
 				r.text("good:80", "x 1\n")
 				r.serve("a:80", h)
@@ -156,27 +158,6 @@ func TestNaNsAreNoMarkers(t *testing.T) {
 		r.text("a:80", "x NaN\ny nan\n")
 		expect(t, r.next(), "{\"x\"} NaN\n{\"y\"} NaN")
 	})
-}
-
-// A million lines without a limit are a lot, but no fault.
-func TestMillionLinesAreScraped(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
-	var b bytes.Buffer
-	for i := range 1_000_000 {
-		fmt.Fprintf(&b, "million{line=\"%d\",some=\"more text to make it longer\"} %d\n", i, i)
-	}
-	w := newTestWalk(t, plain(), &nullSink{})
-	for range 3 {
-		if err := w.scrape(b.Bytes(), "text/plain"); err != nil {
-			t.Fatal(err)
-		}
-		if w.total != 1_000_000 || len(w.batch.Samples) != 1_000_000 {
-			t.Fatalf("%d samples, %d appended", w.total, len(w.batch.Samples))
-		}
-		w.commit(false)
-	}
 }
 
 func TestFailuresAreLogged(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/fleet/schedule"
 	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
@@ -28,7 +29,7 @@ import (
 // sink and no network is waited for under mu.
 type Pool struct {
 	clock    *schedule.Clock
-	walks    chan *walk // as many as there are processors
+	walks    chan *walk.Walk // as many as there are processors
 	loop     *fetch.Loop
 	wg       sync.WaitGroup
 	tell     func(node string, note []byte) // nil: there is nobody
@@ -108,7 +109,7 @@ func (p *Pool) shared() (perSecond float64) {
 		return 0
 	}
 	for _, key := range p.order {
-		perSecond += 1 / p.targets[key].id.interval.Seconds()
+		perSecond += 1 / p.targets[key].id.Interval.Seconds()
 	}
 	return perSecond
 }
@@ -279,7 +280,7 @@ func (p *Pool) removeLocked(now time.Time) []*target {
 		if t.goneAt.IsZero() {
 			t.goneAt = now
 		}
-		if !t.scraped && !p.inherits(t, now) || t.turns == 0 && now.Sub(t.goneAt) > 2*schedule.MaxLost*t.id.interval {
+		if !t.scraped && !p.inherits(t, now) || t.turns == 0 && now.Sub(t.goneAt) > 2*schedule.MaxLost*t.id.Interval {
 			delete(p.targets, key)
 			removed = append(removed, t)
 		}
@@ -297,7 +298,7 @@ func forget(targets []*target) {
 
 // limitLocked sets tooMany. It needs mu.
 func (p *Pool) limitLocked() {
-	limit := p.set.cfg.Limits.Targets
+	limit := p.set.cfg.TargetLimit
 	p.set.metrics.targetLimit.WithLabelValues(p.set.jobLabel).Set(float64(limit))
 	p.tooMany = nil
 	if n := len(p.order); limit > 0 && n > int(limit) {
@@ -310,7 +311,7 @@ func (p *Pool) limitLocked() {
 func (p *Pool) scheduleLocked() {
 	entries := make([]schedule.Entry, 0, len(p.targets))
 	for key, t := range p.targets {
-		entries = append(entries, schedule.Entry{Key: key, Foreign: t.id.foreign, Interval: t.id.interval})
+		entries = append(entries, schedule.Entry{Key: key, Foreign: t.id.foreign, Interval: t.id.Interval})
 	}
 	p.clock.Set(entries)
 }
@@ -422,14 +423,14 @@ func (p *Pool) getLocked(j *job) {
 	done := make(chan struct{})
 	j.t.turn = done
 	p.wg.Add(1)
-	end := func(r result) {
+	end := func(r walk.Result) {
 		p.settle(j, r)
 		close(done)
 		p.wg.Done()
 	}
 	p.loop.Get(&fetch.Request{
-		Addr: j.id.addr, Host: j.id.host, URI: j.id.uri, Header: j.set.header, Timeout: j.id.timeout,
-		Deadline: j.start.Add(j.id.timeout), Size: j.size, Limit: j.set.cfg.Limits.bodyBytes(), Type: j.contentType,
+		Addr: j.id.addr, Host: j.id.host, URI: j.id.uri, Header: j.set.header, Timeout: j.id.Timeout,
+		Deadline: j.start.Add(j.id.Timeout), Size: j.size, Limit: j.set.cfg.Limits.MaxBody(), Type: j.contentType,
 		Done: func(pg fetch.Page, err error) {
 			switch {
 			case errors.Is(err, fetch.ErrUnusual):

@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"fmt"
-	"mime"
 	"strings"
 
 	"github.com/prometheus/common/model"
@@ -62,21 +61,4 @@ func accept(protocols []Protocol, scheme model.EscapingScheme) string {
 	}
 	fmt.Fprintf(&b, "*/*;q=0.%d", heaviest-len(protocols))
 	return b.String()
-}
-
-// Media types that bodies come in.
-const (
-	mediaText        = "text/plain"
-	mediaOpenMetrics = "application/openmetrics-text"
-	mediaProtobuf    = "application/vnd.google.protobuf"
-)
-
-// mediaOf returns the media type of a body: that of its content type if it is a
-// known one, else that of the fallback, which may be empty.
-func mediaOf(contentType string, fallback Protocol) string {
-	media, _, err := mime.ParseMediaType(contentType)
-	if err == nil && (media == mediaText || media == mediaOpenMetrics || media == mediaProtobuf) {
-		return media
-	}
-	return fallback.mediaType()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
@@ -303,7 +304,7 @@ func TestTimestampIsTheSlotUnlessLate(t *testing.T) {
 	f := func(interval, late, waited, want time.Duration) {
 		t.Helper()
 		made := time.Now()
-		j := job{id: &identity{interval: interval}, slot: slot, late: late, made: made}
+		j := job{id: &identity{Target: walk.Target{Interval: interval}}, slot: slot, late: late, made: made}
 		if got := j.timestamp(made.Add(waited)).Sub(slot); got != want {
 			t.Errorf("interval %s, late by %s and %s: stamped %s after the slot; want %s", interval, late, waited, got, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/config"
 
 	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 )
 
 // settings are a Config with what is made of it once. They are immutable, but
@@ -44,6 +45,7 @@ func newSettings(cfg Config, before *settings) (*settings, error) {
 	if cfg.Compression {
 		s.acceptEncoding = []string{"gzip"}
 	}
+	s.cfg.DefaultType = cfg.Fallback.mediaType()
 	s.plain = asksNothing(&cfg)
 	s.header = "User-Agent: " + userAgent + "\r\nAccept: " + s.accept[0] +
 		"\r\nAccept-Encoding: " + s.acceptEncoding[0] + "\r\n"
@@ -144,7 +146,7 @@ func plainClient(cfg *Config) *http.Client {
 func sameSeries(a, b Config) bool {
 	for _, c := range []*Config{&a, &b} {
 		c.Interval, c.Timeout, c.HTTP = time.Second, time.Second, config.HTTPClientConfig{}
-		c.Limits = Limits{BucketFactor: c.Limits.BucketFactor}
+		c.Limits, c.TargetLimit = walk.Limits{BucketFactor: c.Limits.BucketFactor}, 0
 		c.Compression, c.Protocols, c.FailureLog = false, nil, ""
 		c.View, c.Lease, c.Log, c.Registry, c.Dial, c.Commons = nil, nil, nil, nil, nil, nil
 		c.Tell, c.Reaches, c.Live, c.Flow = nil, nil, nil, nil

@@ -1,30 +1,30 @@
 package scrape
 
 import (
+	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
 
 // observe records the outcome of a scrape in the target's past, the metrics
 // and the logs.
-func (s *settings) observe(t *target, j *job, start time.Time, r result) {
+func (s *settings) observe(t *target, j *job, start time.Time, r walk.Result) {
 	m := s.metrics
 	made := status.Scrape{
-		Slot: j.slot, At: start.Round(0), Duration: r.took,
-		Bytes: r.bytes, Samples: r.tally.total, Kept: r.tally.added,
+		Slot: j.slot, At: start.Round(0), Duration: r.Took,
+		Bytes: r.Bytes, Samples: r.Total, Kept: r.Added,
 	}
-	if r.err != nil {
-		made.Err = status.HidePasswords(r.err.Error())
-		s.log.Debug("scrape failed", "target", j.id.url, "err", r.err)
-		s.failures.add(s.cfg.JobName, j.id.url, r.err)
-	}
-	if r.bytes < 0 {
-		m.bodyLimit.Inc()
+	if r.Err != nil {
+		made.Err = status.HidePasswords(r.Err.Error())
+		s.log.Debug("scrape failed", "target", j.id.url, "err", r.Err)
+		s.failures.add(s.cfg.JobName, j.id.url, r.Err)
 	}
 	t.pastMu.Lock()
 	last := t.began
@@ -32,26 +32,56 @@ func (s *settings) observe(t *target, j *job, start time.Time, r result) {
 	t.past.Add(made)
 	t.pastMu.Unlock()
 	if !last.IsZero() {
-		seconds, label := start.Sub(last).Seconds(), j.id.interval.String()
+		seconds, label := start.Sub(last).Seconds(), j.id.Interval.String()
 		m.interval.WithLabelValues(label).Observe(seconds)
 		m.intervalHisto.WithLabelValues(label).Observe(seconds)
 	}
 	if s.cfg.ExtraMetrics {
 		m.duration.Observe(time.Since(start).Seconds())
 	}
-	s.count(j, &r.tally)
+	s.count(j, &r)
+	s.countForwarded(j, &r)
 }
 
 // count adds up the samples that were refused, and says so once per scrape: a
 // target that exposes a thousand duplicates gets one line in the log.
-func (s *settings) count(j *job, c *tally) {
+func (s *settings) count(j *job, r *walk.Result) {
 	m := s.metrics
-	m.duplicates.Add(float64(c.duplicates))
-	m.outOfOrder.Add(float64(c.outOfOrder))
-	m.outOfBounds.Add(float64(c.outOfBounds))
-	if c.duplicates+c.outOfOrder+c.outOfBounds > 0 {
-		s.log.Warn("samples were refused", "target", j.id.url, "duplicates", c.duplicates,
-			"out_of_order", c.outOfOrder, "too_far_ahead", c.outOfBounds)
+	m.duplicates.Add(float64(r.Duplicates))
+	m.outOfOrder.Add(float64(r.OutOfOrder))
+	m.outOfBounds.Add(float64(r.OutOfBounds))
+	m.exemplarOrder.Add(float64(r.ExemplarsOutOfOrder))
+	if r.Duplicates+r.OutOfOrder+r.OutOfBounds > 0 {
+		s.log.Warn("samples were refused", "target", j.id.url, "duplicates", r.Duplicates,
+			"out_of_order", r.OutOfOrder, "too_far_ahead", r.OutOfBounds)
+	}
+}
+
+// countForwarded counts what the sink took or did not take, and why a scrape
+// was none.
+func (s *settings) countForwarded(j *job, r *walk.Result) {
+	m := s.metrics
+	m.forwarded.Add(float64(r.Forwarded))
+	s.cfg.Flow.Add(r.Forwarded)
+	if r.Latency > 0 {
+		m.latency.Observe(r.Latency.Seconds())
+	}
+	if r.Lost != nil {
+		s.log.Error("scrape was lost: the receivers did not take it", "target", j.id.url, "err", r.Lost)
+	}
+	for _, l := range []struct {
+		hit     bool
+		counter prometheus.Counter
+	}{
+		{r.LabelLimit, m.labelLimit},
+		{r.SampleLimit, m.sampleLimit},
+		{r.BucketLimit, m.bucketLimit},
+		{r.Bytes < 0, m.bodyLimit},
+		{errors.Is(r.Err, errOverdue), m.slotsDiscarded},
+	} {
+		if l.hit {
+			l.counter.Inc()
+		}
 	}
 }
 
@@ -85,7 +115,7 @@ func (p *Pool) Targets() []status.Target {
 // status returns what there is to tell of a target that was never scraped.
 func (id *identity) status() status.Target {
 	return status.Target{
-		Key: id.key, Foreign: id.foreign, Job: id.labels.Get(model.JobLabel), URL: id.shownURL, Labels: id.shown, Interval: id.interval,
+		Key: id.key, Foreign: id.foreign, Job: id.Labels.Get(model.JobLabel), URL: id.Shown, Labels: id.shown, Interval: id.Interval,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/divvy-collector/divvy/fleet/owner"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/status"
 )
@@ -29,22 +30,15 @@ const (
 // were applied to it. It is immutable; a change of the configuration makes
 // another one for the same target, which keeps its key and its memory.
 type identity struct {
-	key      owner.Key
-	foreign  owner.Key // by which nodes of other software know it; zero: by key
-	url      string
-	shownURL string           // without its password
-	labels   telemetry.Labels // public ones: those of its series
-	shown    telemetry.Labels // the same without passwords
-	scope    string           // job/instance
-	addr     string           // host:port to connect to for plain HTTP; empty: package fetch is not for it
-	host     string           // as a request has it, with addr
-	uri      string           // path and query, with addr
-	interval time.Duration
-	timeout  time.Duration
+	walk.Target // Labels are the public ones, Scope is job/instance
 
-	nhcb    bool // convert classic histograms to native ones
-	classic bool // take classic histograms beside native ones
-	native  bool // take native histograms
+	key     owner.Key
+	foreign owner.Key // by which nodes of other software know it; zero: by key
+	url     string
+	shown   telemetry.Labels // Labels without passwords
+	addr    string           // host:port to connect to for plain HTTP; empty: package fetch is not for it
+	host    string           // as a request has it, with addr
+	uri     string           // path and query, with addr
 
 	// What it was made of, with FinalKeys:
 	by    *settings
@@ -79,13 +73,14 @@ func identify(set *settings, found telemetry.Target, foreign owner.Key) (*identi
 	if err != nil {
 		return nil, err
 	}
-	id.labels, id.key = public, owner.TargetKey(found)
+	id.Labels, id.key = public, owner.TargetKey(found)
 	if cfg.FinalKeys {
 		id.key, id.by, id.found = owner.FinalKey(id.url, public), set, found
 	}
-	id.shown, id.shownURL = status.HideLabels(public), status.HidePasswords(id.url)
+	id.shown, id.Shown = status.HideLabels(public), status.HidePasswords(id.url)
 	id.addr, id.host, id.uri = plainAddress(id.url)
-	id.scope = public.Get(model.JobLabel) + "/" + public.Get(model.InstanceLabel)
+	id.Key = uint64(id.key)
+	id.Scope = public.Get(model.JobLabel) + "/" + public.Get(model.InstanceLabel)
 	return id, nil
 }
 
@@ -178,7 +173,7 @@ func (id *identity) readTimes(lb *labels.Builder) error {
 	if timeout > interval {
 		return fmt.Errorf("scrape timeout %s is greater than the scrape interval %s", timeout, interval)
 	}
-	id.interval, id.timeout = interval, timeout
+	id.Interval, id.Timeout = interval, timeout
 	return nil
 }
 
@@ -201,7 +196,7 @@ func (id *identity) readFlags(lb *labels.Builder) error {
 		}
 		return v
 	}
-	id.nhcb, id.classic, id.native = read(nhcbLabel), read(classicLabel), read(nativeLabel)
+	id.NHCB, id.Classic, id.Native = read(nhcbLabel), read(classicLabel), read(nativeLabel)
 	return errors.Join(errs...)
 }
 
@@ -230,7 +225,7 @@ type target struct {
 	served  time.Time     // the last slot that was served here
 	away    bool          // slots since then were another node's
 	from    string        // node that is to be told how our first scrape goes; empty: nobody
-	hold    *hold         // keeps what is scraped back; nil: nothing does
+	hold    *walk.Hold    // keeps what is scraped back; nil: nothing does
 	cleared time.Time     // the slot from which on its former owner has nothing on its way; zero: not known
 	turns   int           // scrapes that run or wait for their turn
 	turn    chan struct{} // closed when what was begun last is done; nil: nothing was
@@ -244,7 +239,7 @@ type target struct {
 	contentType string // of the last body
 
 	mu     sync.Mutex // held while a page is worked on; guards memory
-	memory memory
+	memory walk.Memory
 
 	pastMu sync.Mutex // guards the fields below
 	began  time.Time  // when the last scrape did; zero: never
@@ -270,5 +265,5 @@ func (t *target) isDone() bool {
 func (t *target) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.memory.forget()
+	t.memory.Forget()
 }

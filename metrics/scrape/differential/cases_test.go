@@ -111,21 +111,21 @@ func TestContentTypesEqualPrometheus(t *testing.T) {
 }
 
 func TestLimitsEqualPrometheus(t *testing.T) {
-	f := func(yaml string, ours func(*scrape.Limits), script ...answer) {
+	f := func(yaml string, ours func(*scrape.Config), script ...answer) {
 		t.Helper()
-		compare(t, []setting{with(yaml, func(c *scrape.Config) { ours(&c.Limits) })}, script...)
+		compare(t, []setting{with(yaml, ours)}, script...)
 	}
-	f("sample_limit: 2", func(l *scrape.Limits) { l.Samples = 2 },
+	f("sample_limit: 2", func(c *scrape.Config) { c.Limits.Samples = 2 },
 		text("x 1", "y 1"), text("x 1", "x 2", "y 1"), text("x 1"))
-	f("label_limit: 4", func(l *scrape.Limits) { l.Labels = 4 },
+	f("label_limit: 4", func(c *scrape.Config) { c.Limits.Labels = 4 },
 		text(`x{a="1"} 1`), text(`x{a="1",b="2"} 1`), text("x 1"))
-	f("label_name_length_limit: 9", func(l *scrape.Limits) { l.LabelNameLength = 9 },
+	f("label_name_length_limit: 9", func(c *scrape.Config) { c.Limits.LabelNameLength = 9 },
 		text(`x{a="1"} 1`), text(`x{aaaaaaaaaa="1"} 1`), text("x 1"))
-	f("label_value_length_limit: 9", func(l *scrape.Limits) { l.LabelValueLength = 9 },
+	f("label_value_length_limit: 9", func(c *scrape.Config) { c.Limits.LabelValueLength = 9 },
 		text(`x{a="1"} 1`), text(`x{a="aaaaaaaaaa"} 1`), text("x 1"))
-	f("body_size_limit: 64B", func(l *scrape.Limits) { l.BodyBytes = 64 },
+	f("body_size_limit: 64B", func(c *scrape.Config) { c.Limits.BodyBytes = 64 },
 		text("x 1"), text("x 1", strings.Repeat("# a long comment\n", 10)), text("x 1"))
-	f("target_limit: 1", func(l *scrape.Limits) { l.Targets = 1 }, text("x 1"), text("x 1"))
+	f("target_limit: 1", func(c *scrape.Config) { c.TargetLimit = 1 }, text("x 1"), text("x 1"))
 }
 
 func TestExtraMetricsEqualPrometheus(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/divvy-collector/divvy/cell"
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/metrics/scrape"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
@@ -87,8 +88,8 @@ func ourConfig() scrape.Config {
 		Protocols: []scrape.Protocol{
 			scrape.OpenMetrics100, scrape.OpenMetrics001, scrape.PrometheusText100, scrape.PrometheusText004,
 		},
-		ValidationScheme: model.UTF8Validation, EscapingScheme: model.NoEscaping,
-		HonorTimestamps: true,
-		Self:            "me", View: cell.New(owner.Alone("me")),
+		EscapingScheme: model.NoEscaping,
+		Rules:          walk.Rules{ValidationScheme: model.UTF8Validation, HonorTimestamps: true},
+		Self:           "me", View: cell.New(owner.Alone("me")),
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/divvy-collector/divvy/fleet/owner"
 	"github.com/divvy-collector/divvy/internal/memnet"
 	"github.com/divvy-collector/divvy/metrics/scrape"
+	"github.com/divvy-collector/divvy/metrics/scrape/walk"
 	"github.com/divvy-collector/divvy/telemetry"
 	"github.com/divvy-collector/divvy/telemetry/sinktest"
 )
@@ -41,8 +42,8 @@ func settings() *Settings {
 	return &Settings{Scrape: scrape.Config{
 		JobName: "j", Interval: interval, Timeout: 5 * time.Second, MetricsPath: "/metrics", Scheme: "http",
 		HTTP: config.DefaultHTTPClientConfig, Protocols: []scrape.Protocol{scrape.PrometheusText004},
-		Fallback: scrape.PrometheusText004, ValidationScheme: model.UTF8Validation, EscapingScheme: model.NoEscaping,
-		HonorTimestamps: true,
+		Fallback: scrape.PrometheusText004, EscapingScheme: model.NoEscaping,
+		Rules: walk.Rules{ValidationScheme: model.UTF8Validation, HonorTimestamps: true},
 	}}
 }
 
