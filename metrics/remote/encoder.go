@@ -29,18 +29,45 @@ func newEncoder(e *endpoint, st *state, set *settings, lane int) encoder {
 // addLocked encodes all of b that the endpoint takes.
 func (c *encoder) addLocked(b *telemetry.Batch) {
 	starts := b.Starts
-	for i, s := range b.Samples {
-		start := int64(0)
-		if len(starts) > 0 && starts[0].Index == i {
+	if c.set.Message == Message1 {
+		starts = nil // it has no room for them
+	}
+	for i := 0; i < len(b.Samples); {
+		start, until := int64(0), len(b.Samples)
+		if len(starts) > 0 && starts[0].Index >= i {
+			until = starts[0].Index
+		}
+		if i == until {
 			start, starts = starts[0].T, starts[1:]
+		} else if n := c.addRunLocked(b.Samples[i:min(until, len(b.Samples))]); n > 0 {
+			i += n
+			continue
 		}
-		if l, ok := c.line(s.Handle); ok {
-			c.room().AddSample(l, s, start)
-		}
+		c.addSampleLocked(b.Samples[i], start)
+		i++
 	}
 	c.addHistogramsLocked(b.Histograms)
 	c.addExemplarsLocked(b.Exemplars)
 	c.settle()
+}
+
+// addRunLocked encodes the samples that list begins with, as far as they are of
+// the current generation and a block has room. It returns how many it went
+// through, 0 if the first wants addSampleLocked.
+func (c *encoder) addRunLocked(list []telemetry.Sample) (n int) {
+	if _, ok := c.line(list[0].Handle); !ok || !c.known {
+		return 0 // a block is not opened for nothing
+	}
+	g := c.st.current
+	view := wire.View{Table: g.table, ID: g.id, Variant: c.variant}
+	return c.room().AddSamplesLocked(view, list, c.set.Queue.MaxSamples)
+}
+
+// addSampleLocked encodes one sample, if the endpoint takes it.
+func (c *encoder) addSampleLocked(s telemetry.Sample, start int64) {
+	if l, ok := c.line(s.Handle); ok {
+		c.room().AddSample(l, s, start)
+	}
 }
 
 // addHistogramsLocked encodes native histograms, or counts them as dropped

@@ -139,7 +139,7 @@ func (b *Block) open2(l Line) (at int) {
 // close ends the TimeSeries that open began.
 func (b *Block) close(at int, l Line, t int64) {
 	if b.Kind == KindWrite2 && l.family != 0 {
-		b.describe(l)
+		b.series = b.sym.appendMetadata2(b.series, &l.table.families.list[l.family])
 	}
 	b.series = end(b.series, at, 2)
 	b.MinTime, b.MaxTime = min(b.MinTime, t), max(b.MaxTime, t)
@@ -174,16 +174,6 @@ func (b *Block) Follow(last *Block) {
 		b.series, last.series = last.series[:0], b.series
 		b.work, last.work = last.work, b.work
 	}
-}
-
-// describe adds the metadata of a 2.0 series.
-func (b *Block) describe(l Line) {
-	md := &l.table.families.list[l.family]
-	out, at := begin(b.series, tag(5, wireBytes), 1)
-	out = appendVarint(append(out, tag(1, wireVarint)), metricType(md.Type))
-	out = appendVarint(append(out, tag(3, wireVarint)), uint64(b.sym.ref([]byte(md.Help))))
-	out = appendVarint(append(out, tag(4, wireVarint)), uint64(b.sym.ref([]byte(md.Unit))))
-	b.series = end(out, at, 1)
 }
 
 // AddSample writes one value. start is its start timestamp, 0 if unknown;

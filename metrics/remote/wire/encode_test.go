@@ -222,6 +222,81 @@ func TestEncodersAgreeWithPrometheus(t *testing.T) {
 	}
 }
 
+// A run is AddSample many times over, to the last byte.
+func TestRunIsAddSampleManyTimes(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		tab, id := NewTable(2), telemetry.NewSinkID()
+		var fast, slow Block
+		kind := KindWrite1 + uint8(seed%2)
+		fast.Reset(kind, 0, 1)
+		slow.Reset(kind, 0, 1)
+		for range 20 {
+			list := randomRun(r, tab, id)
+			variant, limit := r.IntN(2), fast.Items()+r.IntN(40)
+			n := fast.AddSamplesLocked(View{Table: tab, ID: id, Variant: variant}, list, limit)
+			if slow.Items() > limit {
+				t.Fatalf("seed %d: %d items; want at most %d", seed, slow.Items(), limit)
+			}
+			for _, s := range list[:n] {
+				k, _ := id.Index(s.Handle)
+				if l, ok := tab.LineLocked(k, variant); ok {
+					slow.AddSample(l, s, 0)
+				}
+			}
+			if n < len(list) && fast.Items() < limit {
+				if _, ours := id.Index(list[n].Handle); ours {
+					t.Fatalf("seed %d: stops after %d of %d for no reason", seed, n, len(list))
+				}
+			}
+			if r.IntN(4) == 0 {
+				fast.Pack()
+			}
+		}
+		got, want := recordOf(t, &fast), recordOf(t, &slow)
+		if string(unsnappy(t, got.Body)) != string(unsnappy(t, want.Body)) {
+			t.Fatalf("seed %d: a run of kind %d differs from its samples one by one", seed, kind)
+		}
+		got.Body, want.Body = nil, nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("seed %d: Record (-one by one +run):\n%s", seed, diff)
+		}
+	}
+}
+
+// randomRun resolves series, some of them dropped at a variant, and returns
+// samples of them and of a strange one now and then.
+func randomRun(r *rand.Rand, tab *Table, id telemetry.SinkID) (list []telemetry.Sample) {
+	at := randomTime(r)
+	for range r.IntN(30) {
+		variants := []telemetry.Labels{randomLabels(r), randomLabels(r)}
+		variants[r.IntN(2)] = labels.NewBuilder(randomLabels(r)).Set("n", fmt.Sprint(r.IntN(30_000))).Labels()
+		if r.IntN(5) == 0 {
+			variants[r.IntN(2)] = labels.EmptyLabels()
+		}
+		var md *telemetry.Metadata
+		if r.IntN(3) > 0 {
+			md = &telemetry.Metadata{Family: "f", Type: "counter", Help: randomString(r), Unit: randomString(r)}
+		}
+		n, _, ok := tab.Resolve(variants, md)
+		if !ok {
+			continue
+		}
+		if r.IntN(10) == 0 {
+			at = randomTime(r)
+		}
+		h := id.Handle(n)
+		if r.IntN(100) == 0 {
+			h = (id + 1).Handle(n)
+		}
+		list = append(list, telemetry.Sample{Handle: h, T: at, V: randomValue(r)})
+		if r.IntN(10) == 0 {
+			tab.Release(n)
+		}
+	}
+	return list
+}
+
 func unsnappy(t *testing.T, body []byte) []byte {
 	t.Helper()
 	raw, err := snappy.Decode(nil, body)

@@ -83,12 +83,23 @@ func (f *families) sorted() []telemetry.Metadata {
 // metricType returns the number of a metric type on the wire. Both versions of
 // remote write use the same numbers, 0 for a type that is not known.
 func metricType(t model.MetricType) uint64 {
-	order := []model.MetricType{
-		model.MetricTypeCounter, model.MetricTypeGauge, model.MetricTypeHistogram,
-		model.MetricTypeGaugeHistogram, model.MetricTypeSummary, model.MetricTypeInfo,
-		model.MetricTypeStateset,
+	switch t {
+	case model.MetricTypeCounter:
+		return 1
+	case model.MetricTypeGauge:
+		return 2
+	case model.MetricTypeHistogram:
+		return 3
+	case model.MetricTypeGaugeHistogram:
+		return 4
+	case model.MetricTypeSummary:
+		return 5
+	case model.MetricTypeInfo:
+		return 6
+	case model.MetricTypeStateset:
+		return 7
 	}
-	return uint64(slices.Index(order, t) + 1)
+	return 0
 }
 
 // appendMetadata1 appends md as field 3 of a remote write 1.0 request.

@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/binary"
 	"hash/maphash"
+
+	"github.com/divvy-collector/divvy/telemetry"
 )
 
 // symbols is the symbol table of one remote write 2.0 block: every string
@@ -14,6 +16,8 @@ type symbols struct {
 	at    []uint32 // symbol -> where in bytes it begins
 	index index
 	pairs pairCache
+	short [1024]shortRefs
+	about []byte // Metadata of one family, encoded
 	of    *Table // whose pairs the cache knows
 	reuse int    // state of that table's numbers
 }
@@ -30,6 +34,7 @@ func (s *symbols) reset() {
 	s.bytes, s.at = append(s.bytes[:0], tag(4, wireBytes), 0), append(s.at[:0], 0)
 	s.index.reset()
 	s.pairs.reset()
+	clear(s.short[:])
 	s.of = nil
 }
 
@@ -38,6 +43,7 @@ func (s *symbols) reset() {
 func (s *symbols) use(t *Table) {
 	if s.of != t || s.reuse != t.pairs.reuse {
 		s.pairs.reset()
+		clear(s.short[:])
 		s.of, s.reuse = t, t.pairs.reuse
 	}
 }
@@ -80,6 +86,42 @@ func (s *symbols) appendRefs(b []byte, p pair) []byte {
 		return append(b, byte(name), byte(value))
 	}
 	return appendVarint(appendVarint(b, name), value)
+}
+
+// shortRefs are the encoded references of a pair, if they are short. Each pair
+// has one place among them where it may be.
+type shortRefs struct {
+	pair  pair
+	bytes uint32 // the first comes first in memory
+	size  uint8  // how many count; 0: none
+}
+
+// shorten returns the references of a pair of the table in use, none if they
+// take more than refsSize bytes.
+func (s *symbols) shorten(p pair) shortRefs {
+	var memory [2 * binary.MaxVarintLen32]byte
+	b := s.appendRefs(memory[:0], p)
+	if len(b) > refsSize {
+		return shortRefs{}
+	}
+	return shortRefs{pair: p, bytes: binary.LittleEndian.Uint32(memory[:]), size: uint8(len(b))}
+}
+
+// aboutFamily puts the field with the metadata of a family into about.
+func (s *symbols) aboutFamily(t *Table, family uint32) {
+	s.about = s.about[:0]
+	if family != 0 {
+		s.about = s.appendMetadata2(s.about, &t.families.list[family])
+	}
+}
+
+// appendMetadata2 appends what describes a series.
+func (s *symbols) appendMetadata2(b []byte, md *telemetry.Metadata) []byte {
+	b, at := begin(b, tag(5, wireBytes), 1)
+	b = appendVarint(append(b, tag(1, wireVarint)), metricType(md.Type))
+	b = appendVarint(append(b, tag(3, wireVarint)), uint64(s.ref([]byte(md.Help))))
+	b = appendVarint(append(b, tag(4, wireVarint)), uint64(s.ref([]byte(md.Unit))))
+	return end(b, at, 1)
 }
 
 // A pairCache remembers the references of the pairs that a block has seen: a
