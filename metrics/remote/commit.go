@@ -14,7 +14,6 @@ type work struct {
 	blocks  []*wire.Block
 	records []queue.Record // to be appended; those of a commit that failed come first
 	arena   []byte         // payloads of records
-	scratch []byte
 }
 
 // commit writes everything that was appended before to the log, with one
@@ -54,7 +53,7 @@ func (w *work) commit(e *endpoint) error {
 		return nil
 	}
 	if err := e.queue.Append(w.records...); err != nil {
-		w.arena, w.scratch = nil, nil
+		w.arena = nil
 		e.retain(w.records)
 		return err
 	}
@@ -76,7 +75,7 @@ func itemsOf(recs []queue.Record) (n int) {
 // add compresses b into a record.
 func (w *work) add(b *wire.Block) {
 	at := len(w.arena)
-	w.arena, w.scratch = b.Compress(w.arena, w.scratch)
+	w.arena = b.Compress(w.arena)
 	w.records = append(w.records, queue.Record{
 		Kind:    b.Kind,
 		Lane:    b.Lane,

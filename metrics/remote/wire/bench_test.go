@@ -143,7 +143,7 @@ func BenchmarkBlock(b *testing.B) {
 	for _, kind := range []uint8{KindWrite1, KindWrite2} {
 		b.Run(fmt.Sprint("version=", kind), func(b *testing.B) {
 			var blk Block
-			var payload, scratch []byte
+			var payload []byte
 			samples, bytes, round := 0, 0, 0
 			start := cpuTime()
 			for b.Loop() {
@@ -154,7 +154,7 @@ func BenchmarkBlock(b *testing.B) {
 					f.add(&blk, list)
 					samples += len(list)
 					if i%10 == 9 {
-						payload, scratch = blk.Compress(payload[:0], scratch)
+						payload = blk.Compress(payload[:0])
 						bytes += len(payload)
 					}
 				}
@@ -174,7 +174,7 @@ func (f *fleetLoad) rawRequests(b *testing.B, kind uint8) (list [][]byte) {
 			for _, samples := range scrape[i : i+10] {
 				f.add(&blk, samples)
 			}
-			payload, _ := blk.Compress(nil, nil)
+			payload := blk.Compress(nil)
 			raw, err := snappy.Decode(nil, payload[3:])
 			if err != nil {
 				b.Fatal(err)

@@ -34,7 +34,7 @@ type Block struct {
 	Lane   uint16
 	Lanes  uint16
 	series []byte   // encoded TimeSeries
-	packed []byte   // elements of a snappy block with those of 1.0 before
+	packed []byte   // elements of a snappy block with the series before
 	before int      // length of what is in packed
 	work   []byte   // memory for packing
 	sym    *symbols // of a 2.0 block
@@ -143,7 +143,7 @@ func (b *Block) close(at int, l Line, t int64) {
 	}
 	b.series = end(b.series, at, 2)
 	b.MinTime, b.MaxTime = min(b.MinTime, t), max(b.MaxTime, t)
-	if len(b.series) > packBytes && b.Kind == KindWrite1 {
+	if len(b.series) > packBytes {
 		b.Pack()
 	}
 }
@@ -152,28 +152,31 @@ func (b *Block) close(at int, l Line, t int64) {
 // enough for the cache of a core, and four times as far as a snappy block looks back.
 const packBytes = 256 << 10
 
-// Pack compresses the series that a 1.0 block has so far. They take a tenth of
+// Pack compresses the series that the block has so far. They take a tenth of
 // the memory then, and the next ones are written where the cache is warm.
 // Elements of a snappy block refer backwards only, so that blocks can be put
 // one behind the other.
 func (b *Block) Pack() {
-	if b.Kind != KindWrite1 || len(b.series) == 0 {
+	if len(b.series) == 0 {
 		return
 	}
-	b.work = slices.Grow(b.work[:0], s2.MaxEncodedLen(len(b.series)))
-	out := s2.EncodeSnappy(b.work[:cap(b.work)], b.series)
-	_, head := binary.Uvarint(out)
-	b.packed = append(b.packed, out[head:]...)
+	b.packed = b.appendElements(b.packed, b.series)
 	b.before += len(b.series)
 	b.series = b.series[:0]
 }
 
+// appendElements appends what a snappy block of raw has behind its length.
+func (b *Block) appendElements(dst, raw []byte) []byte {
+	b.work = slices.Grow(b.work[:0], s2.MaxEncodedLen(len(raw)))
+	out := s2.EncodeSnappy(b.work[:cap(b.work)], raw)
+	_, head := binary.Uvarint(out)
+	return append(dst, out[head:]...)
+}
+
 // Follow lets b, which is empty, work in the memory that a packed block has left.
 func (b *Block) Follow(last *Block) {
-	if last.Kind == KindWrite1 {
-		b.series, last.series = last.series[:0], b.series
-		b.work, last.work = last.work, b.work
-	}
+	b.series, last.series = last.series[:0], b.series
+	b.work, last.work = last.work, b.work
 }
 
 // AddSample writes one value. start is its start timestamp, 0 if unknown;
@@ -256,44 +259,28 @@ func (b *Block) AddMetadata(md telemetry.Metadata, now int64) {
 	b.MinTime, b.MaxTime = now, now
 }
 
-// Size is the memory that the block's request takes before compression.
+// Size is the memory that the block's request takes so far.
 func (b *Block) Size() int {
+	size := len(b.series) + len(b.packed)
 	if b.Kind == KindWrite2 {
-		return len(b.series) + len(b.sym.bytes)
+		size += len(b.sym.bytes)
 	}
-	return len(b.series) + len(b.packed)
+	return size
 }
 
-// Compress appends the payload of the block's record to dst. scratch is
-// working memory, which it returns.
-func (b *Block) Compress(dst, scratch []byte) (payload, work []byte) {
-	request := b.series
-	switch b.Kind {
-	case KindWrite1:
-		b.Pack()
-		dst = appendVarint(appendCounts(dst, b.Counts), uint64(b.before))
-		return append(dst, b.packed...), scratch
-	case KindWrite2:
-		scratch = append(append(scratch[:0], b.sym.bytes...), b.series...)
-		request = scratch
-	}
-	return appendPayload(dst, b.Counts, request), scratch
-}
-
-// appendPayload appends the payload of a record that holds request:
+// Compress appends the payload of the block's record to dst:
 //
 //	| histograms | exemplars | metadata | snappy block |     the numbers are varints
 //
 // The snappy block is the body that is sent, unless several are merged.
-func appendPayload(dst []byte, c Counts, request []byte) []byte {
-	dst = appendCounts(dst, c)
-	at := len(dst)
-	need := s2.MaxEncodedLen(len(request))
-	if cap(dst)-at < need {
-		dst = append(make([]byte, 0, max(at+need, 2*cap(dst))), dst...)
+func (b *Block) Compress(dst []byte) (payload []byte) {
+	b.Pack()
+	dst = appendCounts(dst, b.Counts)
+	if b.Kind != KindWrite2 {
+		return append(appendVarint(dst, uint64(b.before)), b.packed...)
 	}
-	body := s2.EncodeSnappy(dst[at:at+need:at+need], request)
-	return dst[:at+len(body)]
+	dst = appendVarint(dst, uint64(len(b.sym.bytes)+b.before))
+	return append(b.appendElements(dst, b.sym.bytes), b.packed...)
 }
 
 // appendCounts appends what comes before the snappy block.

@@ -150,7 +150,7 @@ func fill(r *rand.Rand, t *Table, blk *Block, n int) (want []sinktest.Point) {
 // recordOf commits blk and reads it back as a sender does.
 func recordOf(t *testing.T, blk *Block) Record {
 	t.Helper()
-	payload, _ := blk.Compress(nil, nil)
+	payload := blk.Compress(nil)
 	rec, err := OpenRecord(queue.Entry{Record: queue.Record{
 		Kind: blk.Kind, Items: uint32(blk.Samples + blk.Histograms), Payload: payload,
 		MinTime: blk.MinTime, MaxTime: blk.MaxTime,
@@ -460,7 +460,7 @@ func FuzzRecord(f *testing.F) {
 		var blk Block
 		blk.Reset(kind, 0, 1)
 		fill(r, NewTable(1), &blk, 5)
-		payload, _ := blk.Compress(nil, nil)
+		payload := blk.Compress(nil)
 		f.Add(kind, payload)
 	}
 	f.Add(uint8(9), []byte{0xff, 0xff})

@@ -24,7 +24,7 @@ type Record struct {
 // errForeign says that a record of the log is not one that this package wrote.
 var errForeign = errors.New("record has an unknown form")
 
-// OpenRecord reads the frame that appendPayload wrote.
+// OpenRecord reads what Block.Compress wrote.
 func OpenRecord(e queue.Entry) (Record, error) {
 	r := Record{Seq: e.Seq, Kind: e.Kind, MinTime: e.MinTime, MaxTime: e.MaxTime}
 	b := e.Payload
