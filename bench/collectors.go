@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/template"
-	"time"
 )
 
 // Where a collector under test listens, and where it writes to.
@@ -23,12 +21,14 @@ const (
 type collector struct {
 	name   string
 	binary string
-	source string // what to build
+	source string // what to build; empty: the binary is somebody else's
 	dir    string // where to build it
 	cgo    bool   // built with it where there is a C compiler, as its releases are
 	config string // a template of setting
 	quick  string // that of the quickstart
 	args   func(config, storage string, s scenario) []string
+	env    []string // besides that of the runner
+	build  string   // what tells the binary from others, once it is there
 }
 
 // build returns the collectors that can be run. Divvy and the testbed are
@@ -43,12 +43,12 @@ func build(ctx context.Context, p plan) ([]collector, error) {
 	}
 	var list []collector
 	for _, c := range collectors(p) {
-		if p.only != "" && !slices.Contains(strings.Split(p.only, ","), c.name) {
+		if !slices.ContainsFunc(p.scenarios, func(s scenario) bool { return p.wants(s, c) }) {
 			continue
 		}
-		err := error(nil)
-		if c.name == "divvy" || size(c.binary) == 0 {
-			err = compile(ctx, c)
+		err := prepare(ctx, c)
+		if err == nil {
+			c.build, err = buildOf(c.binary)
 		}
 		switch {
 		case err == nil:
@@ -63,6 +63,36 @@ func build(ctx context.Context, p plan) ([]collector, error) {
 		return nil, errors.New("there is no collector to measure")
 	}
 	return list, nil
+}
+
+// prepare sees to it that the binary of c is there.
+func prepare(ctx context.Context, c collector) error {
+	switch {
+	case c.name == "divvy":
+		return compile(ctx, c)
+	case size(c.binary) > 0:
+		return nil
+	case c.source == "":
+		return fmt.Errorf("find the binary of %s: there is none at %q", c.name, c.binary)
+	default:
+		return compile(ctx, c)
+	}
+}
+
+// wants reports whether c is to be measured in s: by default divvy and the peer
+// that it is compared with.
+func (p plan) wants(s scenario, c collector) bool {
+	if !c.can(s) {
+		return false
+	}
+	switch p.only {
+	case "":
+		return c.name == "divvy" || c.name == s.peer
+	case "all":
+		return true
+	default:
+		return slices.Contains(strings.Split(p.only, ","), c.name)
+	}
 }
 
 // compile builds c as its release is built.
@@ -87,33 +117,52 @@ func compile(ctx context.Context, c collector) error {
 
 // collectors returns all that are known, each set to do the same work: remote
 // write with snappy, timestamps honoured, staleness markers on, no metadata
-// (which divvy passes on only where honor_metadata asks for it). What else they
-// do is their default, except where a documented setting makes a peer leaner:
-// vmagent drops the labels that only its pages show.
+// (which divvy passes on only where honor_metadata asks for it), requests of
+// the same size. What else they do is their default, except where a documented
+// setting makes a peer leaner: vmagent drops the labels that only its pages
+// show, and Alloy's cache for relabelling holds all series. vmagent-tuned is
+// vmagent as its documentation tunes it for the least CPU, with its staleness
+// markers left on.
 func collectors(p plan) []collector {
 	peers := filepath.Join(p.root, "bench", "peers")
-	return []collector{{
-		name:   "divvy",
-		binary: filepath.Join(p.cache, "divvy"), source: "./cmd/divvy", dir: p.root,
-		config: divvyConfig, quick: divvyQuick, args: divvyArgs,
-	}, {
+	vmagent := collector{
 		name:   "vmagent",
 		binary: filepath.Join(p.cache, "vmagent"), dir: peers,
 		source: "github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent", cgo: true,
 		config: promConfig, quick: promQuick, args: vmagentArgs,
-	}, {
+	}
+	tuned := vmagent
+	tuned.name, tuned.args = "vmagent-tuned", vmagentTunedArgs
+	tuned.env = []string{"GOGC=100", "GOMAXPROCS=1"}
+	return []collector{{
+		name:   "divvy",
+		binary: filepath.Join(p.cache, "divvy"), source: "./cmd/divvy", dir: p.root,
+		config: alloyConfig, quick: alloyQuick, args: divvyArgs,
+	}, vmagent, tuned, {
 		name:   "prometheus",
 		binary: filepath.Join(p.cache, "prometheus"), dir: peers,
 		source: "github.com/prometheus/prometheus/cmd/prometheus",
 		config: promConfig + promWrite, quick: promQuick + promWrite, args: prometheusArgs,
+	}, {
+		name: "alloy", binary: p.alloy,
+		config: alloyConfig, quick: alloyQuick, args: alloyArgs,
 	}}
 }
 
 // can reports whether c can do what s asks.
-func (c collector) can(s scenario) bool { return !s.v2 || c.name != "vmagent" }
+func (c collector) can(s scenario) bool { return !s.v2 || !strings.HasPrefix(c.name, "vmagent") }
 
 func divvyArgs(config, storage string, _ scenario) []string {
 	return []string{"run", "--server.http.listen-addr=" + addr, "--storage.path=" + storage, config}
+}
+
+// alloyArgs are divvy's. Remote write 2.0 is an experiment there.
+func alloyArgs(config, storage string, s scenario) []string {
+	args := []string{"run", "--disable-reporting"}
+	if s.v2 {
+		args = append(args, "--stability.level=experimental")
+	}
+	return append(args, divvyArgs(config, storage, s)[1:]...)
 }
 
 func vmagentArgs(config, storage string, s scenario) []string {
@@ -126,120 +175,13 @@ func vmagentArgs(config, storage string, s scenario) []string {
 	}
 }
 
+func vmagentTunedArgs(config, storage string, s scenario) []string {
+	return append(vmagentArgs(config, storage, s), "-memory.allowedBytes=1GiB")
+}
+
 func prometheusArgs(config, storage string, _ scenario) []string {
 	return []string{
 		"--agent", "--config.file=" + config, "--storage.agent.path=" + storage,
 		"--web.listen-address=" + addr, "--web.enable-lifecycle",
 	}
 }
-
-// A setting fills in the templates of the configurations.
-type setting struct {
-	SD, Write, Addr, Message    string
-	Gzip, Rules                 bool
-	Interval, Timeout           string
-	DivvyRules, PrometheusRules string
-}
-
-// configure returns the configuration of c for s. Variants differ in a rule
-// that finds nothing.
-func (c collector) configure(s scenario, variant int) (string, error) {
-	set := setting{
-		SD: "http://" + bed + "/sd", Write: writeURL, Addr: addr, Message: "prometheus.WriteRequest",
-		Gzip: s.gzip, Rules: s.rules,
-		Interval: s.interval.String(), Timeout: min(s.interval, 10*time.Second).String(),
-	}
-	if s.v2 {
-		set.Message = "io.prometheus.write.v2.Request"
-	}
-	if s.rules {
-		rules := relabelRules(variant)
-		set.DivvyRules, set.PrometheusRules = divvyRules(rules), prometheusRules(rules)
-	}
-	text := c.config
-	if s.idle {
-		text = c.quick
-	}
-	t, err := template.New(c.name).Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("read the configuration of %s: %w", c.name, err)
-	}
-	var b strings.Builder
-	err = t.Execute(&b, set)
-	return b.String(), err
-}
-
-const divvyConfig = `discovery.http "fleet" {
-  url = "{{.SD}}"
-}
-
-prometheus.scrape "fleet" {
-  targets            = discovery.http.fleet.targets
-  job_name           = "fleet"
-  scrape_interval    = "{{.Interval}}"
-  scrape_timeout     = "{{.Timeout}}"
-  enable_compression = {{.Gzip}}
-  forward_to         = [prometheus.{{if .Rules}}relabel.rules{{else}}remote_write.sink{{end}}.receiver]
-}
-{{if .Rules}}
-prometheus.relabel "rules" {
-  forward_to = [prometheus.remote_write.sink.receiver]
-{{.DivvyRules}}}
-{{end}}
-prometheus.remote_write "sink" {
-  endpoint {
-    url              = "{{.Write}}"
-    protobuf_message = "{{.Message}}"
-    queue_config {
-      max_samples_per_send = 10000
-    }
-  }
-}
-`
-
-const divvyQuick = `prometheus.exporter.self "me" { }
-
-prometheus.scrape "me" {
-  targets    = prometheus.exporter.self.me.targets
-  forward_to = [prometheus.remote_write.sink.receiver]
-}
-
-prometheus.remote_write "sink" {
-  endpoint {
-    url = "{{.Write}}"
-  }
-}
-`
-
-const promConfig = `global:
-  scrape_interval: {{.Interval}}
-  scrape_timeout: {{.Timeout}}
-scrape_configs:
-  - job_name: fleet
-    honor_timestamps: true
-    enable_compression: {{.Gzip}}
-    http_sd_configs:
-      - url: {{.SD}}
-{{- if .Rules}}
-    metric_relabel_configs:
-{{.PrometheusRules}}
-{{- end}}
-`
-
-const promQuick = `global:
-  scrape_interval: 60s
-scrape_configs:
-  - job_name: me
-    static_configs:
-      - targets: ["{{.Addr}}"]
-`
-
-const promWrite = `remote_write:
-  - url: {{.Write}}
-    protobuf_message: {{.Message}}
-    metadata_config:
-      send: false
-    queue_config:
-      max_samples_per_send: 10000
-      capacity: 20000
-`

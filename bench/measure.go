@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"time"
 
@@ -13,26 +14,28 @@ import (
 
 // A measurement is what one run of one collector cost.
 type measurement struct {
-	samples   float64 // that arrived while measured
-	share     float64 // of the samples that were due
-	cpu       float64 // s per million samples
-	core      float64 // share of the core that the collector took
-	peak      float64 // CPU of the dearest interval by that of the median one; 0: not known
-	meanRSS   float64 // MiB
-	maxRSS    float64 // MiB
-	anonymous float64 // MiB, mean: the part that is not a file's
-	wire      float64 // bytes of remote write body per sample
-	lost      int     // scrapes that the targets answered and that never arrived
-	again     int64   // scrapes that arrived twice
-	off       int64   // samples that are missing from the scrapes that arrived, over the whole run
-	lagP99    time.Duration
-	bedLoad   float64 // share of its core that the testbed took
+	Samples   float64 // that arrived while measured
+	Share     float64 // of the samples that were due
+	CPU       float64 // s per million samples
+	Core      float64 // share of the core that the collector took
+	Peak      float64 // CPU of the dearest interval by that of the median one; 0: not known
+	MeanRSS   float64 // MiB
+	MaxRSS    float64 // MiB
+	Anonymous float64 // MiB, mean: the part that is not a file's
+	Wire      float64 // bytes of remote write body per sample
+	Lost      int     // scrapes that the targets answered and that never arrived
+	Again     int64   // scrapes that arrived twice
+	Off       int64   // samples that are missing from the scrapes that arrived, over the whole run
+	LagP99    time.Duration
+	Bed       float64 // share of its core that the testbed took
+	Others    float64 // what other processes took meanwhile, as a share of one core
+	Stolen    float64 // what the host of a virtual machine took, as a share of one core
 }
 
 // String returns the measurement as a line of the log.
 func (m measurement) String() string {
-	return fmt.Sprintf("%.2f CPU s/M, %.1f %% of a core (peak %.1f), RSS %.0f MiB (max %.0f, anonymous %.0f), %.1f B/sample, %.1f %% arrived, %d lost, %d twice, %d samples off, lag p99 %s, testbed at %.0f %%",
-		m.cpu, 100*m.core, m.peak, m.meanRSS, m.maxRSS, m.anonymous, m.wire, 100*m.share, m.lost, m.again, m.off, m.lagP99, 100*m.bedLoad)
+	return fmt.Sprintf("%.2f CPU s/M, %.1f %% of a core (peak %.1f), RSS %.0f MiB (max %.0f, anonymous %.0f), %.1f B/sample, %.1f %% arrived, %d lost, %d twice, %d samples off, lag p99 %s, testbed at %.0f %%, others at %.0f %%, %.0f %% stolen",
+		m.CPU, 100*m.Core, m.Peak, m.MeanRSS, m.MaxRSS, m.Anonymous, m.Wire, 100*m.Share, m.Lost, m.Again, m.Off, m.LagP99, 100*m.Bed, 100*m.Others, 100*m.Stolen)
 }
 
 // load runs c in s and measures it.
@@ -47,7 +50,7 @@ func (p plan) load(ctx context.Context, s scenario, c collector) (m measurement,
 		return m, err
 	}
 	defer stop(agent)
-	if err := sleep(ctx, max(p.warmup, s.warmup)); err != nil {
+	if err := sleep(ctx, p.warm(s)); err != nil {
 		return m, err
 	}
 	before, err := p.read(agent, world)
@@ -68,19 +71,17 @@ func (p plan) load(ctx context.Context, s scenario, c collector) (m measurement,
 		return m, err
 	}
 	m = between(before, after, s.kept())
-	m.lost = lostBefore(end.Verdict.Lost, after.at.Add(-settle))
-	m.off = missing(end.Receiver, s.kept())
-	if s.idle {
-		m = measurement{}
+	if m.Samples == 0 && !s.idle {
+		return m, fmt.Errorf("no sample arrived: see the log in %s", p.dir(c))
 	}
-	m.peak = usage.peak(int(s.interval.Seconds()))
-	m.meanRSS, m.maxRSS, m.anonymous = usage.mean("VmRSS"), usage.max("VmRSS"), usage.mean("RssAnon")
+	m.Lost = lostBefore(end.Verdict.Lost, after.at.Add(-settle))
+	m.Off = missing(end.Receiver, s.kept())
+	if s.idle {
+		m = measurement{Others: m.Others, Stolen: m.Stolen}
+	}
+	m.Peak = usage.peak(int(s.interval.Seconds()), s.firstEvent(p.seconds(s)))
+	m.MeanRSS, m.MaxRSS, m.Anonymous = usage.mean("VmRSS"), usage.max("VmRSS"), usage.mean("RssAnon")
 	return m, nil
-}
-
-// seconds returns for how long s is measured: whole intervals.
-func (p plan) seconds(s scenario) int {
-	return int((p.measure + s.interval - 1) / s.interval * s.interval / time.Second)
 }
 
 // events returns what is done in a second of the measurement besides looking:
@@ -88,11 +89,20 @@ func (p plan) seconds(s scenario) int {
 func (p plan) events(s scenario, c collector) func(second int) error {
 	every := 3 * int(s.interval.Seconds())
 	return func(second int) error {
-		if !s.reload || second%every != every/2 {
+		if !s.reload || second%every != s.firstEvent(0) {
 			return nil
 		}
 		return p.reload(s, c, second)
 	}
+}
+
+// firstEvent returns the second before which nothing is done to a collector
+// but looking, or otherwise if nothing ever is.
+func (s scenario) firstEvent(otherwise int) int {
+	if !s.reload {
+		return otherwise
+	}
+	return 3 * int(s.interval.Seconds()) / 2
 }
 
 // A reading is the state of the counters at one moment.
@@ -100,6 +110,8 @@ type reading struct {
 	at       time.Time
 	agentCPU float64 // s
 	bedCPU   float64 // s
+	ownCPU   float64 // s, of this process
+	machine  machine
 	status   testbed.Status
 }
 
@@ -112,7 +124,13 @@ func (p plan) read(agent, world *exec.Cmd) (r reading, err error) {
 	if r.agentCPU, err = cpu(agent.Process.Pid); err != nil {
 		return r, err
 	}
-	r.bedCPU, err = cpu(world.Process.Pid)
+	if r.bedCPU, err = cpu(world.Process.Pid); err != nil {
+		return r, err
+	}
+	if r.ownCPU, err = cpu(os.Getpid()); err != nil {
+		return r, err
+	}
+	r.machine, err = readMachine()
 	return r, err
 }
 
@@ -138,15 +156,18 @@ func between(a, b reading, perScrape int) measurement {
 	samples := float64(b.status.Receiver.Samples - a.status.Receiver.Samples)
 	due := float64(b.status.Answered-a.status.Answered) * float64(perScrape)
 	elapsed := b.at.Sub(a.at).Seconds()
+	agent, bed, own := b.agentCPU-a.agentCPU, b.bedCPU-a.bedCPU, b.ownCPU-a.ownCPU
 	return measurement{
-		samples: samples,
-		share:   samples / due,
-		cpu:     (b.agentCPU - a.agentCPU) / samples * 1e6,
-		core:    (b.agentCPU - a.agentCPU) / elapsed,
-		wire:    float64(b.status.Receiver.WireBytes-a.status.Receiver.WireBytes) / samples,
-		again:   b.status.Receiver.Duplicates,
-		lagP99:  b.status.Receiver.LagP99,
-		bedLoad: (b.bedCPU - a.bedCPU) / elapsed,
+		Samples: samples,
+		Share:   samples / due,
+		CPU:     agent / samples * 1e6,
+		Core:    agent / elapsed,
+		Wire:    float64(b.status.Receiver.WireBytes-a.status.Receiver.WireBytes) / samples,
+		Again:   b.status.Receiver.Duplicates,
+		LagP99:  b.status.Receiver.LagP99,
+		Bed:     bed / elapsed,
+		Others:  max(0, b.machine.busy-a.machine.busy-agent-bed-own) / elapsed,
+		Stolen:  (b.machine.stolen - a.machine.stolen) / elapsed,
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +18,12 @@ const bed = "127.0.0.1:12398"
 
 // startBed starts the testbed on the second core and waits until it answers.
 func (p plan) startBed(s scenario) (*exec.Cmd, error) {
+	for _, address := range []string{bed, addr} {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			return nil, fmt.Errorf("start the testbed: somebody listens at %s already", address)
+		}
+	}
 	args := []string{
 		"-addr", bed, "-targets", strconv.Itoa(s.targets), "-series", strconv.Itoa(s.series - 1),
 		"-hosts", strconv.Itoa(s.targets), fmt.Sprintf("-gzip=%t", s.gzip),
@@ -26,12 +33,12 @@ func (p plan) startBed(s scenario) (*exec.Cmd, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	for range 300 { // a million series take seconds to render
+	for range 1500 { // a million series take seconds to render
 		if resp, err := http.Post("http://"+bed+"/mode?"+s.mode, "", nil); err == nil {
 			resp.Body.Close()
 			return cmd, nil
 		}
-		sleep(context.Background(), 100*time.Millisecond)
+		sleep(context.Background(), 20*time.Millisecond)
 	}
 	stop(cmd)
 	return nil, fmt.Errorf("start the testbed: %s does not answer", bed)
@@ -46,7 +53,7 @@ func (p plan) start(s scenario, c collector) (*exec.Cmd, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := p.write(s, c, 0); err != nil {
+	if err := p.writeConfig(s, c, 0); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
@@ -56,6 +63,7 @@ func (p plan) start(s scenario, c collector) (*exec.Cmd, error) {
 	defer log.Close()
 	cmd := pinned(0, c.binary, c.args(p.file(c), filepath.Join(dir, "storage"), s)...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), c.env...)
 	return cmd, cmd.Start()
 }
 
@@ -65,8 +73,8 @@ func (p plan) dir(c collector) string { return filepath.Join(p.cache, "run", c.n
 // file returns where c finds its configuration.
 func (p plan) file(c collector) string { return filepath.Join(p.dir(c), "config") }
 
-// write writes the configuration of c.
-func (p plan) write(s scenario, c collector, variant int) error {
+// writeConfig writes the configuration of c.
+func (p plan) writeConfig(s scenario, c collector, variant int) error {
 	text, err := c.configure(s, variant)
 	if err != nil {
 		return err
@@ -76,7 +84,7 @@ func (p plan) write(s scenario, c collector, variant int) error {
 
 // reload gives c another variant of its configuration while it runs.
 func (p plan) reload(s scenario, c collector, variant int) error {
-	if err := p.write(s, c, variant); err != nil {
+	if err := p.writeConfig(s, c, variant); err != nil {
 		return err
 	}
 	resp, err := http.Post("http://"+addr+"/-/reload", "", nil)

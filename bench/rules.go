@@ -103,8 +103,8 @@ func prometheusRules(rules []rule) string {
 	return b.String()
 }
 
-// divvyRules returns the rules as prometheus.relabel holds them.
-func divvyRules(rules []rule) string {
+// alloyRules returns the rules as prometheus.relabel holds them.
+func alloyRules(rules []rule) string {
 	var b strings.Builder
 	for _, r := range rules {
 		fmt.Fprintf(&b, "  rule {\n    action = %q\n", r.Action)

@@ -24,18 +24,37 @@ type scenario struct {
 	bed      []string // more flags of the testbed
 	mode     string   // of the targets, as the testbed's /mode takes it
 
-	warmup time.Duration // at least; 0: as the plan says
-	peer   string        // whom divvy is compared with
-	limits limits
+	warmup  time.Duration // before it is measured
+	measure time.Duration // for how long it is measured
+	peer    string        // whom divvy is compared with
+	limits  limits
 }
 
 // limits is what divvy may at most take, as a share of what the peer takes, or
 // of its own median for peak. 0: there is no limit.
 type limits struct{ cpu, rss, wire, peak float64 }
 
-// scenarios lists what can be measured, in the order of the table.
+// limitsBeside returns what divvy may take beside the named collector: the
+// scenario's limits beside its peer, and a tenth of Alloy's memory.
+func (s scenario) limitsBeside(collector string) limits {
+	switch {
+	case collector == s.peer:
+		return s.limits
+	case collector == "alloy" && !s.idle:
+		return limits{rss: 0.1}
+	default:
+		return limits{}
+	}
+}
+
+// scenarios lists what can be measured, in the order of the table. Before it is
+// measured every target has been scraped, twice where the interval is short;
+// measured are three intervals of 5 s, two of 15 s, one of a minute.
 func scenarios() []scenario {
-	app := scenario{targets: 200, series: 1000, interval: 5 * time.Second, peer: "vmagent"}
+	app := scenario{
+		targets: 200, series: 1000, interval: 5 * time.Second, peer: "vmagent",
+		warmup: 12 * time.Second, measure: 15 * time.Second,
+	}
 	of := func(name, about string, change func(*scenario)) scenario {
 		s := app
 		s.name, s.about = name, about
@@ -57,12 +76,13 @@ func scenarios() []scenario {
 		}),
 		of("ksm", "like kube-state-metrics: few large targets, 2 % of the pods replaced each minute", func(s *scenario) {
 			s.targets, s.series, s.interval = 10, 100_000, 15*time.Second
+			s.warmup, s.measure = 20*time.Second, 30*time.Second
 			s.bed = []string{"-kube", "-renew=200"}
 			s.limits = limits{cpu: 0.35, rss: 1}
 		}),
 		of("tiny", "many small targets, each at an address of its own", func(s *scenario) {
 			s.targets, s.series, s.interval = 10_000, 50, time.Minute
-			s.warmup = 130 * time.Second
+			s.warmup, s.measure = 62*time.Second, time.Minute
 			s.limits = limits{rss: 0.4}
 		}),
 		of("shuffled", "every scrape in another order, a tenth of the series new every three scrapes", func(s *scenario) {
@@ -70,7 +90,7 @@ func scenarios() []scenario {
 		}),
 		of("million", "a million series", func(s *scenario) {
 			s.targets, s.interval = 1000, 15*time.Second
-			s.warmup = 45 * time.Second
+			s.warmup, s.measure = 20*time.Second, 30*time.Second
 		}),
 		of("reload", "ten rules, of which one changes every three intervals", func(s *scenario) {
 			s.rules, s.reload, s.limits = true, true, limits{peak: 2}
@@ -79,8 +99,8 @@ func scenarios() []scenario {
 			s.mode, s.limits = "kind=ok&delay=5ms&until=500ms", limits{cpu: 0.25, rss: 1}
 		}),
 		of("idle", "the quickstart: nothing to scrape but oneself", func(s *scenario) {
-			s.targets, s.series, s.interval, s.idle = 1, 1, time.Minute, true
-			s.warmup = 70 * time.Second
+			s.targets, s.series, s.interval, s.idle = 1, 1, 10*time.Second, true
+			s.warmup, s.measure = 70*time.Second, 10*time.Second
 		}),
 	}
 }

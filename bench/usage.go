@@ -12,20 +12,6 @@ import (
 	"time"
 )
 
-// cpu returns the user and system time of a process in seconds, from fields 14
-// and 15 of its stat file, which come in hundredths.
-func cpu(pid int) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, fmt.Errorf("read CPU time: %w", err)
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / 100, nil
-}
-
 // usage is what a process took, second by second: MiB by the names of
 // /proc/PID/status, and the CPU time so far as "CPU", in seconds.
 type usage []map[string]float64
@@ -88,17 +74,19 @@ func (u usage) max(name string) float64 {
 }
 
 // peak returns the most CPU time that any span of so many seconds took, as a
-// multiple of what the median span took; 0 if there are too few to say.
-func (u usage) peak(span int) float64 {
-	var spans []float64
+// multiple of what the median span took that ended before the given second; 0
+// if there are too few spans to say.
+func (u usage) peak(span, before int) float64 {
+	var spans, usual []float64
 	for i := span; i < len(u); i++ {
-		spans = append(spans, u[i]["CPU"]-u[i-span]["CPU"])
+		spent := u[i]["CPU"] - u[i-span]["CPU"]
+		spans = append(spans, spent)
+		if i < before {
+			usual = append(usual, spent)
+		}
 	}
-	if len(spans) < span {
-		return 0
-	}
-	middle := median(spans)
-	if middle == 0 {
+	middle := median(usual)
+	if len(spans) < span || middle == 0 {
 		return 0
 	}
 	return slices.Max(spans) / middle
