@@ -42,7 +42,7 @@ var mayImport = []struct {
 	{"metrics/scrape", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape/fetch", "metrics/scrape/walk", "fleet/owner", "fleet/schedule"}},
 	{"metrics/scrape/jobs", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape", "metrics/relabel", "fleet/owner", "fleet/schedule"}},
 	{"metrics/relabel", []string{"telemetry", "telemetry/live"}},
-	{"metrics/remote", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "queue", "vfs", "metrics/remote/wire", "metrics/remote/post"}},
+	{"metrics/remote", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "queue", "vfs", "metrics/remote/wire", "metrics/remote/post", "metrics/plainhttp"}},
 	{"metrics/remote/post", []string{"metrics/plainhttp"}},
 	{"metrics/remote/wire", []string{"telemetry", "queue"}},
 	{"profiles/scrape/wire", nil},

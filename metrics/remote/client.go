@@ -23,9 +23,16 @@ import (
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// newClient returns the HTTP client of an endpoint. It reads the files that
-// the TLS and auth settings name, so that a wrong name is reported at once.
-func newClient(e Endpoint, dial dialFunc) (*http.Client, error) {
+// A client sends the requests of an endpoint: with package post where that is
+// enough, else with net/http.
+type client struct {
+	*http.Client
+	plain *plainClient // nil: it is not enough
+}
+
+// newClient returns the client of an endpoint. It reads the files that the TLS
+// and auth settings name, so that a wrong name is reported at once.
+func newClient(e Endpoint, dial dialFunc) (*client, error) {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
@@ -50,7 +57,15 @@ func newClient(e Endpoint, dial dialFunc) (*http.Client, error) {
 		return nil, err
 	}
 	c.Transport = t
-	return c, nil
+	return &client{Client: c, plain: newPlainClient(e, dial)}, nil
+}
+
+// close closes the connections that are idle.
+func (c *client) close() {
+	c.CloseIdleConnections()
+	if c.plain != nil {
+		c.plain.Close()
+	}
 }
 
 // dialRandom connects to a random address of the host.
@@ -84,9 +99,19 @@ const maxText = 512
 // post sends one body. attempt counts the requests made before with the same
 // samples.
 func (s *settings) post(ctx context.Context, kind uint8, body []byte, attempt int) reply {
+	start := time.Now()
+	r, ok := s.client.tryPlain(ctx, s, kind, body, attempt)
+	if !ok {
+		r = s.postWithLibrary(ctx, kind, body, attempt)
+	}
+	r.took = time.Since(start)
+	return r
+}
+
+// postWithLibrary sends one body with net/http.
+func (s *settings) postWithLibrary(ctx context.Context, kind uint8, body []byte, attempt int) reply {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	start := time.Now()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(body))
 	if err != nil {
 		return reply{err: err}
@@ -94,10 +119,13 @@ func (s *settings) post(ctx context.Context, kind uint8, body []byte, attempt in
 	for name, value := range s.Headers {
 		req.Header.Set(name, value)
 	}
-	setHeaders(req.Header, kind, attempt)
+	setHeaders(req.Header, kind)
+	if attempt > 0 {
+		req.Header.Set("Retry-Attempt", strconv.Itoa(attempt))
+	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return reply{err: err, took: time.Since(start)}
+		return reply{err: err}
 	}
 	defer resp.Body.Close()
 	if method := resp.Request.Method; method != http.MethodPost {
@@ -111,18 +139,28 @@ func (s *settings) post(ctx context.Context, kind uint8, body []byte, attempt in
 	io.CopyN(io.Discard, resp.Body, 64<<10)
 	return reply{
 		status:     resp.StatusCode,
-		text:       strings.ToValidUTF8(strings.TrimSpace(string(text)), "\uFFFD"),
+		text:       readable(text),
 		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		confirmed:  confirms(resp.Header),
-		took:       time.Since(start),
 	}
 }
 
-// confirms reports whether the receiver says how much it wrote, as one of 2.0
-// does.
+// readable returns the text of a refusal as it can be logged.
+func readable(text []byte) string {
+	return strings.ToValidUTF8(strings.TrimSpace(string(text)), "\uFFFD")
+}
+
+// writtenHeaders say how much a receiver wrote, as those of 2.0 do.
+var writtenHeaders = [...]string{
+	"X-Prometheus-Remote-Write-Samples-Written",
+	"X-Prometheus-Remote-Write-Histograms-Written",
+	"X-Prometheus-Remote-Write-Exemplars-Written",
+}
+
+// confirms reports whether the receiver says how much it wrote.
 func confirms(h http.Header) bool {
-	for _, what := range []string{"Samples", "Histograms", "Exemplars"} {
-		if h.Get("X-Prometheus-Remote-Write-"+what+"-Written") != "" {
+	for _, name := range writtenHeaders {
+		if h.Get(name) != "" {
 			return true
 		}
 	}
@@ -130,7 +168,7 @@ func confirms(h http.Header) bool {
 }
 
 // setHeaders sets what the protocol asks for.
-func setHeaders(h http.Header, kind uint8, attempt int) {
+func setHeaders(h http.Header, kind uint8) {
 	h.Set("Content-Encoding", "snappy")
 	h.Set("User-Agent", userAgent())
 	if kind == wire.KindWrite2 {
@@ -139,9 +177,6 @@ func setHeaders(h http.Header, kind uint8, attempt int) {
 	} else {
 		h.Set("Content-Type", "application/x-protobuf")
 		h.Set("X-Prometheus-Remote-Write-Version", "0.1.0")
-	}
-	if attempt > 0 {
-		h.Set("Retry-Attempt", strconv.Itoa(attempt))
 	}
 }
 

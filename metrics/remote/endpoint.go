@@ -3,7 +3,6 @@ package remote
 import (
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +16,7 @@ import (
 // settings is an Endpoint with its client. It is replaced, never changed.
 type settings struct {
 	Endpoint
-	client *http.Client
+	client *client
 }
 
 // An endpoint is one receiver with its log.
@@ -111,7 +110,7 @@ func newEndpoint(cfg *Config, s *settings) *endpoint {
 func (e *endpoint) configure(s *settings) {
 	old := e.settings.Swap(s)
 	if old != nil && old.client != s.client {
-		old.client.CloseIdleConnections()
+		old.client.close()
 		e.plain.Store(false)
 	}
 	e.setLanes(max(s.Queue.MinLanes, min(e.laneCount(), s.Queue.MaxLanes)))

@@ -78,7 +78,7 @@ func (e *endpoint) finish() {
 	err := e.commit(context.Background())
 	left := e.queue.Stats()
 	err = errors.Join(err, e.queue.Close())
-	e.settings.Load().client.CloseIdleConnections()
+	e.settings.Load().client.close()
 	if err != nil {
 		e.log.Error("samples may be lost: the log could not be closed", "err", err)
 	}
