@@ -38,6 +38,7 @@ var mayImport = []struct {
 	{"metrics/exposition", nil},
 	{"metrics/plainhttp", nil},
 	{"metrics/scrape/fetch", []string{"metrics/plainhttp"}},
+	{"metrics/scrape/inflate", nil},
 	{"metrics/scrape/walk", []string{"telemetry", "telemetry/live", "metrics/exposition", "metrics/scrape/fetch"}},
 	{"metrics/scrape", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape/fetch", "metrics/scrape/walk", "fleet/owner", "fleet/schedule"}},
 	{"metrics/scrape/jobs", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape", "metrics/relabel", "fleet/owner", "fleet/schedule"}},
@@ -69,10 +70,11 @@ var mayImport = []struct {
 
 // pure packages decide and never act: they may not reach for these.
 var pure = map[string][]string{
-	"fleet/owner":          {"net", "net/http", "os", "log/slog", "context", "sync"},
-	"fleet/simulate":       {"net", "net/http", "os", "log/slog", "context", "sync"},
-	"metrics/exposition":   {"net", "net/http", "os", "log/slog", "context"},
-	"profiles/scrape/wire": {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"fleet/owner":            {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"fleet/simulate":         {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"metrics/exposition":     {"net", "net/http", "os", "log/slog", "context"},
+	"metrics/scrape/inflate": {"net", "net/http", "os", "log/slog", "context", "sync"},
+	"profiles/scrape/wire":   {"net", "net/http", "os", "log/slog", "context", "sync"},
 }
 
 // testsOnly packages are imported by tests, by the demo and by the bench.
