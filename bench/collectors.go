@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Where a collector under test listens, and where it writes to.
@@ -27,8 +28,9 @@ type collector struct {
 	config string // a template of setting
 	quick  string // that of the quickstart
 	args   func(config, storage string, s scenario) []string
-	env    []string // besides that of the runner
-	build  string   // what tells the binary from others, once it is there
+	env    []string      // besides that of the runner
+	late   time.Duration // after which it scrapes at the latest; it is warmed up for so much longer
+	build  string        // what tells the binary from others, once it is there
 }
 
 // build returns the collectors that can be run. Divvy and the testbed are
@@ -122,7 +124,8 @@ func compile(ctx context.Context, c collector) error {
 // setting makes a peer leaner: vmagent drops the labels that only its pages
 // show, and Alloy's cache for relabelling holds all series. vmagent-tuned is
 // vmagent as its documentation tunes it for the least CPU, with its staleness
-// markers left on.
+// markers left on. Prometheus and Alloy, which scrapes with Prometheus' code, pass
+// on what discovery finds every 5 s, twice.
 func collectors(p plan) []collector {
 	peers := filepath.Join(p.root, "bench", "peers")
 	vmagent := collector{
@@ -143,9 +146,11 @@ func collectors(p plan) []collector {
 		binary: filepath.Join(p.cache, "prometheus"), dir: peers,
 		source: "github.com/prometheus/prometheus/cmd/prometheus",
 		config: promConfig + promWrite, quick: promQuick + promWrite, args: prometheusArgs,
+		late: 10 * time.Second,
 	}, {
 		name: "alloy", binary: p.alloy,
 		config: alloyConfig, quick: alloyQuick, args: alloyArgs,
+		late: 10 * time.Second,
 	}}
 }
 

@@ -50,7 +50,7 @@ func (p plan) load(ctx context.Context, s scenario, c collector) (m measurement,
 		return m, err
 	}
 	defer stop(agent)
-	if err := sleep(ctx, p.warm(s)); err != nil {
+	if err := sleep(ctx, p.warm(s, c)); err != nil {
 		return m, err
 	}
 	before, err := p.read(agent, world)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -89,12 +90,12 @@ func (p plan) round(ctx context.Context, s scenario, round int, list []collector
 	return runs, errors.Join(failures...)
 }
 
-// warm returns how long s runs before it is measured.
-func (p plan) warm(s scenario) time.Duration {
+// warm returns how long c runs in s before it is measured.
+func (p plan) warm(s scenario, c collector) time.Duration {
 	if p.warmup > 0 {
-		return p.warmup
+		return p.warmup + c.late
 	}
-	return s.warmup
+	return s.warmup + c.late
 }
 
 // seconds returns for how long s is measured: whole intervals.
@@ -113,9 +114,9 @@ const (
 	perSeries = 4 * time.Microsecond
 )
 
-// estimate returns how long a run of one collector in s takes.
-func (p plan) estimate(s scenario) time.Duration {
-	return p.warm(s) + time.Duration(p.seconds(s))*time.Second + overhead + time.Duration(s.targets*s.series)*perSeries
+// estimate returns how long a run of c in s takes.
+func (p plan) estimate(s scenario, c collector) time.Duration {
+	return p.warm(s, c) + time.Duration(p.seconds(s))*time.Second + overhead + time.Duration(s.targets*s.series)*perSeries
 }
 
 // estimates says how long each scenario takes, and all of them.
@@ -123,16 +124,18 @@ func (p plan) estimates(list []collector) string {
 	var text string
 	var total time.Duration
 	for _, s := range p.scenarios {
-		n := 0
+		var names []string
+		var round time.Duration
 		for _, c := range list {
 			if p.wants(s, c) {
-				n++
+				names = append(names, c.name)
+				round += p.estimate(s, c)
 			}
 		}
-		takes := time.Duration(p.rounds*n) * p.estimate(s)
+		takes := time.Duration(p.rounds) * round
 		total += takes
-		text += fmt.Sprintf("%s\n          %d × %d collectors, %s warm-up and %d s measured: about %s\n",
-			s, p.rounds, n, p.warm(s), p.seconds(s), takes.Round(10*time.Second))
+		text += fmt.Sprintf("%s\n          %d × %s, %d s each: about %s\n",
+			s, p.rounds, strings.Join(names, ", "), p.seconds(s), takes.Round(10*time.Second))
 	}
 	return fmt.Sprintf("%stogether about %s, until %s\n\n", text, total.Round(10*time.Second), time.Now().Add(total).Format(time.TimeOnly))
 }
