@@ -39,7 +39,7 @@ var mayImport = []struct {
 	{"metrics/plainhttp", nil},
 	{"metrics/scrape/fetch", []string{"metrics/plainhttp"}},
 	{"metrics/scrape/inflate", nil},
-	{"metrics/scrape/walk", []string{"telemetry", "telemetry/live", "metrics/exposition", "metrics/scrape/fetch"}},
+	{"metrics/scrape/walk", []string{"telemetry", "telemetry/live", "metrics/exposition", "metrics/scrape/fetch", "metrics/scrape/inflate"}},
 	{"metrics/scrape", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape/fetch", "metrics/scrape/walk", "fleet/owner", "fleet/schedule"}},
 	{"metrics/scrape/jobs", []string{"cell", "telemetry", "telemetry/live", "telemetry/status", "metrics/scrape", "metrics/relabel", "fleet/owner", "fleet/schedule"}},
 	{"metrics/relabel", []string{"telemetry", "telemetry/live"}},

@@ -1,52 +1,32 @@
 package walk
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/divvy-collector/divvy/metrics/scrape/fetch"
+	"github.com/divvy-collector/divvy/metrics/scrape/inflate"
 )
-
-var errTooLate = errors.New("deadline exceeded while the body was inflated")
 
 // inflate decompresses body into the walk's scratch space. The limit on the size
 // holds for what comes out, so a bomb is not unpacked further than that; and
 // the deadline stops one that unpacks slowly.
 func (w *Walk) inflate(deadline time.Time, body []byte) ([]byte, error) {
-	w.source.Reset(body)
-	if w.gzip == nil {
-		w.gzip = new(gzip.Reader)
+	if w.decoder == nil {
+		w.decoder = new(inflate.Decoder)
 	}
-	if err := w.gzip.Reset(&w.source); err != nil {
-		return nil, fmt.Errorf("inflate body: %w", err)
-	}
-	defer w.gzip.Close()
-	r := &timely{Reader: w.gzip, deadline: deadline}
-	b, err := fetch.ReadAll(r, w.inflated[:0], w.rules.Limits.MaxBody())
+	bounds := inflate.Bounds{Bytes: int(min(w.rules.Limits.MaxBody(), math.MaxInt)), Deadline: deadline}
+	b, err := w.decoder.Gzip(w.inflated, body, bounds)
 	w.inflated = b
-	if err != nil && !errors.Is(err, fetch.ErrBodyLimit) {
+	switch {
+	case errors.Is(err, inflate.ErrLimit):
+		return nil, fetch.ErrBodyLimit
+	case err != nil:
 		return nil, fmt.Errorf("inflate body: %w", err)
 	}
-	return b, err
-}
-
-// A timely reader stops at a deadline.
-type timely struct {
-	io.Reader
-	deadline time.Time
-}
-
-// Read reads unless it is too late.
-func (t *timely) Read(b []byte) (int, error) {
-	if !time.Now().Before(t.deadline) {
-		return 0, errTooLate
-	}
-	return t.Reader.Read(b)
+	return b, nil
 }
 
 // keptBytes is the size up to which scratch buffers are kept between scrapes.
@@ -54,9 +34,7 @@ const keptBytes = 16 << 20
 
 // A scratch is what inflating needs.
 type scratch struct {
-	source bytes.Reader
-	gzip   *gzip.Reader
-
+	decoder  *inflate.Decoder // nil: no body was compressed yet
 	inflated []byte
 }
 
