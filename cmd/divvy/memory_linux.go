@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"fmt"
 	"math"
 	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // limitMemory sets the soft memory limit to nine tenths of what the container
@@ -86,44 +82,4 @@ func climb(root, path string, visit func(dir string)) {
 		visit(root + path)
 	}
 	visit(root)
-}
-
-// returnPages gives back the pages of the program itself that only its start has
-// touched: package initialisation reads most of a large binary once. The pages
-// are clean, so the kernel reads back the few that are needed again.
-func returnPages() error {
-	maps, err := os.Open("/proc/self/maps")
-	if err != nil {
-		return fmt.Errorf("read memory map: %w", err)
-	}
-	defer maps.Close()
-	exe, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find executable: %w", err)
-	}
-	// Writable mappings hold state and stay; the others are read from the file
-	// again when they are touched.
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		field := strings.Fields(lines.Text())
-		if len(field) < 6 || field[5] != exe || strings.Contains(field[1], "w") {
-			continue
-		}
-		var from, to uintptr
-		if _, err := fmt.Sscanf(field[0], "%x-%x", &from, &to); err != nil {
-			continue
-		}
-		if err := adviseUnneeded(from, to); err != nil {
-			return fmt.Errorf("give back %s: %w", field[0], err)
-		}
-	}
-	return nil
-}
-
-// adviseUnneeded drops the pages from from to to.
-func adviseUnneeded(from, to uintptr) error {
-	_, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }

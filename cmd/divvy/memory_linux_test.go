@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -48,11 +47,4 @@ func TestMemoryShareFollowsTheEnvironment(t *testing.T) {
 	f("", "0.5", 0.5)
 	f("", "5", 0.9)
 	f("", "much", 0.9)
-}
-
-// Giving pages back is invisible but for the memory.
-func TestReturnPagesKeepsTheProgramWorking(t *testing.T) {
-	if err := returnPages(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
 }

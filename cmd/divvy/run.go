@@ -83,22 +83,17 @@ func (c *Collector) announce(memoryLimit int64) {
 	}
 }
 
-// Package initialisation and the first load are over after the first of these;
-// after the second, also what every component does once: the first scrape of a
-// target, the first request to a receiver.
-const (
-	returnAfter = 5 * time.Second
-	returnAgain = time.Minute
-)
+// trimAfter is when memory that only the start needed is given back: package
+// initialisation and the first load are over.
+const trimAfter = 5 * time.Second
 
-// follow reloads at each hangup until ctx ends, and gives memory back when the
-// start is over. Without that, two thirds of what a small configuration shows as
-// resident memory is code that ran once.
+// follow reloads at each hangup until ctx ends, and gives pages of the program
+// back that are not read. Without that, most of what a small configuration shows
+// as resident memory is code that ran once or never.
 func (c *Collector) follow(ctx context.Context, hangups <-chan os.Signal) {
-	started := time.NewTimer(returnAfter)
-	defer started.Stop()
-	later := time.NewTimer(returnAgain)
-	defer later.Stop()
+	var t trimmer
+	trim := time.NewTimer(trimAfter)
+	defer trim.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -107,18 +102,13 @@ func (c *Collector) follow(ctx context.Context, hangups <-chan os.Signal) {
 		case <-hangups:
 			// The reason of a failure is in the log, and the old configuration runs.
 			_ = c.reload()
-		case <-started.C:
-			c.returnPages()
-		case <-later.C:
-			c.returnPages()
+		case <-trim.C:
+			next, err := t.step()
+			if err != nil { // no reason to worry anyone
+				c.log.Debug("pages of the program not given back", "err", err)
+			}
+			trim.Reset(next)
 		}
-	}
-}
-
-// returnPages gives memory back; that it could not is no reason to worry anyone.
-func (c *Collector) returnPages() {
-	if err := returnPages(); err != nil {
-		c.log.Debug("pages of the program not given back", "err", err)
 	}
 }
 
