@@ -23,6 +23,7 @@ type metrics struct {
 	slotsCaughtUp  prometheus.Counter
 	slotsDiscarded prometheus.Counter // also missed
 	holdsExpired   prometheus.Counter
+	memoryDamaged  prometheus.Counter // entries that were wrong and were made anew
 
 	// About the pool: its configuration and its list of targets.
 	pools         prometheus.Counter
@@ -99,6 +100,7 @@ func newMetrics(r prometheus.Registerer, owned, shared func() float64) (*metrics
 		slotsMissed:    c.counter("divvy_scrape_slots_missed_total", "Slots that this node was to serve and did not, and those of a dead node that are too old to be caught up."),
 		slotsCaughtUp:  c.counter("divvy_scrape_slots_caught_up_total", "Slots that were served in place of a node that had died by then."),
 		holdsExpired:   c.counter("divvy_scrape_holds_expired_total", "Gained targets whose former owner did not say in time that it has delivered everything."),
+		memoryDamaged:  c.counter("divvy_scrape_memory_damaged_total", "Lines of which what was remembered was found to be wrong, and was made anew: a collision of hashes, or a fault."),
 		slotsDiscarded: c.counter("divvy_scrape_slots_discarded_total", "Scrapes that were thrown away because this process was stopped meanwhile."),
 
 		targetLimitHit: c.counter("prometheus_target_scrape_pool_exceeded_target_limit_total", "Total number of times scrape pools hit the target limit, during sync or config reload."),

@@ -69,6 +69,10 @@ func (s *settings) countForwarded(j *job, r *walk.Result) {
 	if r.Lost != nil {
 		s.log.Error("scrape was lost: the receivers did not take it", "target", j.id.url, "err", r.Lost)
 	}
+	if r.Damaged > 0 {
+		m.memoryDamaged.Add(float64(r.Damaged))
+		s.log.Error("what was remembered of a target was wrong, and was made anew", "target", j.id.url, "lines", r.Damaged)
+	}
 	for _, l := range []struct {
 		hit     bool
 		counter prometheus.Counter

@@ -17,12 +17,20 @@ import (
 	"github.com/divvy-collector/divvy/telemetry"
 )
 
-// nullSink takes everything and keeps nothing.
-type nullSink struct{ last int }
+// nullSink takes everything and keeps but the numbers of series.
+type nullSink struct{ known map[uint64]telemetry.Handle }
 
-func (s *nullSink) Resolve(telemetry.Labels, *telemetry.Metadata) telemetry.Handle {
-	s.last++
-	return telemetry.SinkID(1).Handle(s.last)
+func (s *nullSink) Resolve(lset telemetry.Labels, _ *telemetry.Metadata) telemetry.Handle {
+	if s.known == nil {
+		s.known = map[uint64]telemetry.Handle{}
+	}
+	hash := lset.Hash()
+	h := s.known[hash]
+	if h == telemetry.Dropped {
+		h = telemetry.SinkID(1).Handle(len(s.known) + 1)
+		s.known[hash] = h
+	}
+	return h
 }
 func (s *nullSink) Epoch() telemetry.Epoch        { return 1 }
 func (s *nullSink) Append(*telemetry.Batch) error { return nil }

@@ -12,6 +12,14 @@
 // lines that are still the same cost a hash and the parsing of a number.
 // Labels are built, checked and resolved once per series.
 //
+// A memory that is wrong would give samples to the wrong series, so it is
+// checked (audit.go). An entry that was changed by anything but the walk, by a
+// single bit or by a swap of two handles, is noticed by the next scrape, but for
+// one time in 65,536, and its line is learnt anew. A collision of hashes, or a
+// handle that was wrong from the beginning, is noticed within auditEvery
+// scrapes of a target whose lines keep their order; the scrape that notices it is
+// right, and the end of the former series is marked. Both are counted and logged.
+//
 // The semantics are those of Prometheus' scrape loop. Where they differ:
 //
 //   - A scrape that fails half-way ends every series of the target, also those

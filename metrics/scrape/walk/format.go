@@ -37,7 +37,12 @@ func (w *Walk) read(body []byte, contentType string) error {
 	if len(body) == 0 {
 		return nil
 	}
-	if err := w.readFormat(body, contentType); err != nil {
+	err := w.readFormat(body, contentType)
+	if errors.Is(err, errWrong) {
+		w.again()
+		err = w.readFormat(body, contentType)
+	}
+	if err != nil {
 		return fmt.Errorf("read exposition: %w", err)
 	}
 	if limit := int(w.rules.Limits.Samples); limit > 0 && w.Appended > limit {

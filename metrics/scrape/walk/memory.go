@@ -14,6 +14,7 @@ type entry struct {
 	hash   uint64           // of the series text, or of the whole line if meta
 	handle telemetry.Handle // of the series in the sink; one hold
 	size   uint32           // bytes that were hashed
+	check  uint16           // of the fields above and below: see seal
 	flags  flags
 }
 
@@ -52,6 +53,9 @@ type Memory struct {
 	reportEpoch      telemetry.Epoch
 	reportGeneration uint64
 
+	owed    int32 // lines walked that no audit was made for yet
+	audited int32 // where the next audit is due, as an index
+
 	stamps map[telemetry.Handle]int64     // last timestamp of series that give their own
 	marks  map[telemetry.Handle]markStamp // last exemplar of series that have some
 }
@@ -78,7 +82,7 @@ func (m *Memory) Holds() []telemetry.Handle {
 		list = append(list, r.handle)
 	}
 	for _, e := range m.entries {
-		if e.handle != telemetry.Dropped {
+		if e.handle != telemetry.Dropped && e.intact() {
 			list = append(list, e.handle)
 		}
 	}
@@ -88,7 +92,7 @@ func (m *Memory) Holds() []telemetry.Handle {
 // live calls f for each series that would get a staleness marker.
 func (m *Memory) live(f func(telemetry.Handle)) {
 	for _, e := range m.entries {
-		if e.flags&(tracked|alias) == tracked {
+		if e.flags&(tracked|alias) == tracked && e.intact() {
 			f(e.handle)
 		}
 	}
@@ -117,7 +121,9 @@ func (m *Memory) Resume(back, formerLives bool) {
 // untrack remembers that every series was marked as ended.
 func (m *Memory) untrack() {
 	for i := range m.entries {
-		m.entries[i].flags &^= tracked
+		if e := &m.entries[i]; e.intact() {
+			e.set(e.flags &^ tracked)
+		}
 	}
 }
 

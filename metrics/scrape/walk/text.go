@@ -22,6 +22,9 @@ func (w *Walk) text(body []byte) error {
 				body = body[n:]
 				continue
 			}
+			if w.wrong && !w.fresh {
+				return errWrong
+			}
 		}
 		if !checked && bytes.IndexByte(body, 0) >= 0 {
 			return errForeign
@@ -46,7 +49,13 @@ func (w *Walk) hit(e *entry, body []byte) int {
 	if n >= len(body) && (n > len(body) || e.flags&meta == 0) || w.hash(body[:n]) != e.hash {
 		return 0
 	}
+	if !e.intact() {
+		return 0
+	}
 	if e.flags&meta != 0 {
+		if w.at == w.due && !w.auditLine(e, body) {
+			return 0
+		}
 		w.family.passed(e.flags, body[:n])
 		w.keep(e)
 		return n
@@ -58,6 +67,9 @@ func (w *Walk) hit(e *entry, body []byte) int {
 	}
 	v, t, tail, err := exposition.Tail(body[n:])
 	if err != nil {
+		return 0
+	}
+	if w.at == w.due && !w.auditLine(e, body) {
 		return 0
 	}
 	w.Total++

@@ -42,6 +42,10 @@ type Result struct {
 	Ended bool          // no series goes on
 	Tally
 
+	// Damaged is how many entries of the memory were found to be wrong. What
+	// was appended is right: they were made anew.
+	Damaged int
+
 	Forwarded int           // samples and histograms that were appended
 	Latency   time.Duration // of Sink.Append; 0: the batch was kept back, or there was none
 }
@@ -111,7 +115,7 @@ func (w *Walk) try(body []byte, r *Result) (again bool) {
 	if r.Ended {
 		w.fail()
 	}
-	r.Took, r.Tally = time.Since(v.Start), w.Tally
+	r.Took, r.Tally, r.Damaged = time.Since(v.Start), w.Tally, w.damaged
 	w.report(r.Err == nil, r.Took, r.Bytes)
 	if err := v.Check(); err != nil {
 		w.restart()

@@ -50,8 +50,8 @@ type Walk struct {
 	// Where it stands:
 	old   []entry // the memory; not changed
 	at    int     // index into old of the line that is expected next
-	fresh bool    // old was resolved under other rules: its handles are out of date
-	other bool    // and those rules were the sink's
+	fresh bool    // handles of old are not to be used: other rules, or they are wrong
+	other bool    // there are other rules, and they are the sink's
 
 	// The new memory, once one is being built:
 	rebuilding bool
@@ -69,6 +69,10 @@ type Walk struct {
 	outline outline
 	marked  map[telemetry.Handle]markStamp // exemplars that were appended
 
+	auditor
+	mask    uint64 // bits of hashes that count: all, but in tests
+	damaged int    // entries that were found to be wrong
+
 	scratch
 }
 
@@ -83,6 +87,8 @@ const lookAhead = 8
 func New(seed maphash.Seed) *Walk {
 	return &Walk{
 		seed:    seed,
+		mask:    math.MaxUint64,
+		auditor: auditor{every: auditEvery},
 		build:   labels.NewScratchBuilder(16),
 		table:   map[uint64]int32{},
 		handles: map[telemetry.Handle]bool{},
@@ -106,7 +112,8 @@ func (w *Walk) begin(wall int64) {
 	w.epoch = w.sink.Epoch()
 	w.other = m.epoch != w.epoch
 	w.fresh = w.other || m.generation != w.visit.Generation
-	w.old = m.entries
+	w.old, w.damaged = m.entries, 0
+	w.plan(m, w.target.Key)
 	w.again()
 }
 
@@ -120,6 +127,7 @@ func (w *Walk) settleHold() {
 // again starts the walk over.
 func (w *Walk) again() {
 	w.restart()
+	w.fresh = w.fresh || w.wrong
 	if w.fresh {
 		w.rebuild()
 		w.at = len(w.old) // nothing is expected
@@ -141,7 +149,7 @@ func (w *Walk) restart() {
 }
 
 // hash returns the hash of a series text or line.
-func (w *Walk) hash(b []byte) uint64 { return maphash.Bytes(w.seed, b) }
+func (w *Walk) hash(b []byte) uint64 { return maphash.Bytes(w.seed, b) & w.mask }
 
 // rebuild begins a new memory with what was walked so far.
 func (w *Walk) rebuild() {
@@ -193,6 +201,7 @@ func (w *Walk) push(e entry) *entry {
 		}
 		w.handles[e.handle] = on || e.flags&tracked != 0
 	}
+	e.check = e.seal()
 	w.next = append(w.next, e)
 	return &w.next[len(w.next)-1]
 }
@@ -201,7 +210,7 @@ func (w *Walk) push(e entry) *entry {
 // memory has none, or none that may be used; known says that it has one.
 func (w *Walk) find(hash uint64, size int) (e *entry, known bool) {
 	if !w.rebuilding {
-		if w.at < len(w.old) && w.old[w.at].is(hash, size) {
+		if w.at < len(w.old) && w.old[w.at].is(hash, size) && w.old[w.at].intact() {
 			return w.keep(&w.old[w.at]), true
 		}
 		w.rebuild()
@@ -211,7 +220,7 @@ func (w *Walk) find(hash uint64, size int) (e *entry, known bool) {
 	if i < 0 {
 		return nil, false
 	}
-	if w.fresh || w.seen[i] || w.family.changed != "" {
+	if w.fresh || w.seen[i] || w.family.changed != "" || !w.old[i].intact() {
 		return nil, true
 	}
 	w.at = i
@@ -246,8 +255,11 @@ func (e *entry) is(hash uint64, size int) bool {
 func (w *Walk) series(text []byte, read func() telemetry.Labels) (e *entry, isNew bool, err error) {
 	hash := w.hash(text)
 	e, known := w.find(hash, len(text))
-	if e == nil {
+	switch {
+	case e == nil:
 		e, err = w.learn(hash, len(text), read())
+	case w.at == w.due+1 && !w.audit(e, read()):
+		return nil, false, errWrong
 	}
 	return e, !known, err
 }
@@ -328,7 +340,7 @@ func (w *Walk) track(e *entry, on bool) {
 		w.rebuild()
 		e = &w.next[len(w.next)-1]
 	}
-	e.flags ^= tracked
+	e.set(e.flags ^ tracked)
 	w.handles[e.handle] = on
 	if on && w.other && w.former >= 0 {
 		w.goesOn[w.old[w.former].handle] = true
@@ -356,6 +368,10 @@ func (w *Walk) finish() {
 		return
 	}
 	for i, e := range w.old {
+		if !w.seen[i] && !e.intact() {
+			w.damaged++
+			continue
+		}
 		if w.seen[i] || e.handle == telemetry.Dropped {
 			continue
 		}
@@ -378,6 +394,7 @@ func (w *Walk) fail() {
 func (w *Walk) commit(failed bool) {
 	m := w.memory
 	m.lastT = w.now
+	w.settle(m)
 	if failed {
 		m.untrack()
 	} else {
