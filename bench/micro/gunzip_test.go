@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	kgzip "github.com/klauspost/compress/gzip"
+
+	"github.com/divvy-collector/divvy/metrics/scrape/inflate"
 )
 
 // A resetter is a reader of gzip that can be used again.
@@ -44,9 +46,11 @@ type decoder struct {
 
 // decoders returns what is compared.
 func decoders() []decoder {
+	own := new(inflate.Decoder)
 	return []decoder{
 		{"standard", unpack(new(gzip.Reader))},
 		{"klauspost", unpack(new(kgzip.Reader))},
+		{"own", func(dst, src []byte) ([]byte, error) { return own.Gzip(dst, src, inflate.Bounds{Bytes: len(dst)}) }},
 	}
 }
 
