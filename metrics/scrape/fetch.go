@@ -38,7 +38,8 @@ func (s *settings) fetch(ctx context.Context, id *identity, size int) (fetch.Pag
 	}
 	size = max(size, int(min(resp.ContentLength+1, fetch.LargeBytes)))
 	body, large, err := s.read(ctx, resp.Body, size)
-	pg := fetch.NewPage(body, large, resp.Header.Get("Content-Encoding") == "gzip", resp.Header.Get("Content-Type"))
+	encoding := fetch.EncodingOf(resp.Header.Get("Content-Encoding"))
+	pg := fetch.NewPage(body, large, encoding, resp.Header.Get("Content-Type"))
 	if err != nil {
 		s.depot.Discard(pg)
 		return fetch.Page{}, err

@@ -99,6 +99,11 @@ func TestHostileTargetIsDownWithAReason(t *testing.T) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(bomb[:len(bomb)/2][:100])
 	})
+	f("zstd that nobody asked for", "zstd, which it was not asked for", func(w http.ResponseWriter, _ *http.Request) {
+		plainText(w)
+		w.Header().Set("Content-Encoding", "zstd")
+		_, _ = w.Write([]byte("\x28\xb5\x2f\xfd"))
+	})
 	f("invalid UTF-8", "not valid UTF-8", func(w http.ResponseWriter, _ *http.Request) {
 		plainText(w)
 		_, _ = w.Write([]byte("x{a=\"\xff\xfe\"} 1\n"))

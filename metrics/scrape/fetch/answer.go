@@ -9,7 +9,7 @@ var ErrUnusual = plainhttp.ErrUnusual
 // A head is what the head of an answer says.
 type head struct {
 	plainhttp.Head
-	gzip        bool
+	encoding    Encoding
 	contentType string
 }
 
@@ -20,7 +20,7 @@ func parseHead(b []byte, reuse string) (h head, n int, err error) {
 	h.Head, n, err = plainhttp.ParseHead(b, func(name, val []byte) {
 		switch {
 		case plainhttp.Is(name, "Content-Encoding"):
-			h.gzip = string(val) == "gzip"
+			h.encoding = EncodingOf(string(val))
 		case plainhttp.Is(name, "Content-Type"):
 			if h.contentType = reuse; reuse != string(val) {
 				h.contentType = string(val)

@@ -93,9 +93,24 @@ func FuzzAnswersAreThoseOfTheLibrary(f *testing.F) {
 		if err != nil || !bytes.Equal(body, want) {
 			t.Fatalf("%q gives %q; the library reads %q, %v", answer, body, want, err)
 		}
-		if h.ok() != (resp.StatusCode == 200) || h.gzip != (resp.Header.Get("Content-Encoding") == "gzip") ||
+		if h.ok() != (resp.StatusCode == 200) || h.encoding != EncodingOf(resp.Header.Get("Content-Encoding")) ||
 			h.contentType != resp.Header.Get("Content-Type") || resp.Close && !h.Last {
 			t.Fatalf("%q has head %+v; the library's is %+v", answer, h, resp)
 		}
 	})
+}
+
+func TestAnUnknownEncodingIsTakenForNone(t *testing.T) {
+	f := func(field string, want Encoding) {
+		t.Helper()
+		if got := EncodingOf(field); got != want {
+			t.Errorf("%q is encoding %d; want %d", field, got, want)
+		}
+	}
+	f("", Plain)
+	f("identity", Plain)
+	f("utf-8", Plain)
+	f("GZIP", Plain) // to Prometheus, too
+	f("gzip", Gzip)
+	f("zstd", Zstd)
 }

@@ -129,7 +129,7 @@ func (c *conn) take() (done bool, err error) {
 func (l *Loop) finish(c *conn) {
 	r, h := c.r, c.head
 	pg := Page{
-		Body: c.buf[c.body:c.end:c.end], Compressed: h.gzip, ContentType: h.contentType,
+		Body: c.buf[c.body:c.end:c.end], Encoding: h.encoding, ContentType: h.contentType,
 		buf: c.buf, large: c.large,
 	}
 	l.answers++

@@ -41,7 +41,7 @@ func (r *Request) appendHead(b []byte) []byte {
 // A Page is what a target answered with status 200.
 type Page struct {
 	Body        []byte // as it came; part of a buffer
-	Compressed  bool   // with gzip
+	Encoding    Encoding
 	ContentType string
 
 	buf   []byte
@@ -72,8 +72,8 @@ func NewDepot() *Depot { return &Depot{Large: make(chan struct{}, LargePlaces)} 
 
 // NewPage returns a page that was read otherwise into buf, from the depot.
 // large says that it took a place.
-func NewPage(buf []byte, large, compressed bool, contentType string) Page {
-	return Page{Body: buf, buf: buf, large: large, Compressed: compressed, ContentType: contentType}
+func NewPage(buf []byte, large bool, encoding Encoding, contentType string) Page {
+	return Page{Body: buf, buf: buf, large: large, Encoding: encoding, ContentType: contentType}
 }
 
 // Discard takes back what a page has taken.

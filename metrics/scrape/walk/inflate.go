@@ -10,6 +10,9 @@ import (
 	"github.com/divvy-collector/divvy/metrics/scrape/inflate"
 )
 
+// errZstd is clearer than what the parser would say of such a body.
+var errZstd = errors.New("target answers with zstd, which it was not asked for")
+
 // inflate decompresses body into the walk's scratch space. The limit on the size
 // holds for what comes out, so a bomb is not unpacked further than that; and
 // the deadline stops one that unpacks slowly.

@@ -82,8 +82,12 @@ func (w *Walk) Take(v *Visit) Result {
 	defer w.release()
 	r := Result{Err: v.Err}
 	body := v.Page.Body
-	if r.Err == nil && v.Page.Compressed {
+	switch {
+	case r.Err != nil:
+	case v.Page.Encoding == fetch.Gzip:
 		body, r.Err = w.inflate(v.Start.Add(w.target.Timeout), body)
+	case v.Page.Encoding == fetch.Zstd:
+		r.Err = errZstd
 	}
 	switch {
 	case r.Err == nil:
