@@ -39,15 +39,18 @@ func (w *work) commit(e *endpoint) error {
 	w.blocks = e.takeBlocks(w.blocks[:0])
 	size := 0
 	var sum wire.Counts
+	var found wire.Verdict
 	for _, b := range w.blocks {
 		w.add(b)
 		size += b.Size()
 		sum = sum.Plus(b.Counts)
+		found = found.Plus(b.Verdict)
 		if b.Kind != wire.KindMetadata1 {
 			e.metrics.highest.raise(b.MaxTime)
 		}
 	}
 	e.metrics.in(sum)
+	e.judge(found)
 	e.giveBack(w.blocks)
 	if len(w.records) == 0 {
 		return nil
@@ -62,6 +65,18 @@ func (w *work) commit(e *endpoint) error {
 	w.records, w.arena = w.records[:0], w.arena[:0]
 	e.retain(nil)
 	return nil
+}
+
+// judge tells what audits have found. Damaged pieces were replaced already.
+func (e *endpoint) judge(v wire.Verdict) {
+	e.metrics.checked.Add(float64(v.Checked))
+	e.metrics.damaged.Add(float64(v.Damaged))
+	e.metrics.torn.Add(float64(v.Torn))
+	if v.Damaged+v.Torn > 0 && e.distrust.CompareAndSwap(false, true) {
+		e.log.Error("samples were not encoded as they should be, which a check has found and put right; "+
+			"this endpoint is written to by a slower path from now on: please report it, and test the memory of this machine",
+			"pieces", v.Damaged, "series_with_wrong_labels", v.Torn)
+	}
 }
 
 // itemsOf returns the number of samples and histograms in recs.

@@ -60,6 +60,7 @@ type endpoint struct {
 	busy      atomic.Int64 // nanoseconds that senders spent on requests that were taken, since the last look
 	delivered atomic.Int64 // samples that were taken since the last look
 	senders   atomic.Int64 // lanes that are being delivered
+	distrust  atomic.Bool  // an audit has found something, and it was said
 
 	committing chan struct{} // holds one token: who has it commits
 	work       work          // of who has the token
@@ -70,6 +71,7 @@ type endpoint struct {
 	sealed  []*wire.Block // full, or of another number of lanes
 	free    []*wire.Block
 	pending int // bytes in blocks and sealed
+	audit   wire.Audit
 	stopped bool
 }
 
@@ -78,6 +80,7 @@ const (
 	maxPending  = 64 << 20               // bytes of samples that wait for a commit
 	paceEvery   = 10 * time.Second
 	openEvery   = time.Second // between attempts to open a log that another process holds
+	auditEvery  = 512         // pieces of blocks, of which one is checked: less than 1 % of the work
 )
 
 // errBusy says that the disk, or a log that cannot be opened, is behind.
@@ -99,6 +102,7 @@ func newEndpoint(cfg *Config, s *settings) *endpoint {
 		quit:       make(chan struct{}, 1),
 		committing: make(chan struct{}, 1),
 		lanes:      s.Queue.MinLanes,
+		audit:      wire.Audit{Every: auditEvery},
 	}
 	e.failing.well = time.Now()
 	e.metrics = newMetrics(e, s)
@@ -179,6 +183,7 @@ func (e *endpoint) openLocked(lane int, set *settings) *wire.Block {
 		b = new(wire.Block)
 	}
 	b.Reset(kind, uint16(lane), uint16(e.lanes))
+	b.WatchedBy(&e.audit)
 	if last != nil {
 		b.Follow(last)
 	}

@@ -28,6 +28,7 @@ type metrics struct {
 	lanes, desired                                                       prometheus.Gauge
 	committed                                                            prometheus.Counter
 	refused                                                              *prometheus.CounterVec
+	checked, damaged, torn                                               prometheus.Counter
 }
 
 const storage = "prometheus_remote_storage_"
@@ -140,6 +141,9 @@ func (m *metrics) addState(e *endpoint) {
 func (m *metrics) addOwn(e *endpoint) {
 	m.committed = m.counter("divvy_remote_committed_samples_total", "Samples that survive the process from then on.")
 	m.refused = m.counters("divvy_remote_refused_samples_total", "Samples that were given up, by reason: http_<status> of the receiver's answer, or unreadable.")
+	m.checked = m.counter("divvy_remote_checked_pieces_total", "Pieces of requests that were decoded again and compared with what they should say.")
+	m.damaged = m.counter("divvy_remote_damaged_pieces_total", "Pieces of requests that said something else and were written anew before they were sent.")
+	m.torn = m.counter("divvy_remote_torn_samples_total", "Samples that were left out because the labels of their series had changed in memory.")
 	m.watch("divvy_remote_backlog_bytes", "Bytes in the log that the receiver has not taken.",
 		func() float64 { return float64(e.stats().Bytes) })
 	m.watch("divvy_remote_backlog_seconds", "Age of the oldest sample that the receiver has not taken.", func() float64 {

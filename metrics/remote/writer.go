@@ -142,6 +142,21 @@ func (w *Writer) adopt(external labels.Labels, endpoints []*endpoint) {
 	w.wanted.Set(endpoints)
 }
 
+// renew begins a new generation, so that every series is resolved again: the
+// table of the one in st is torn.
+func (w *Writer) renew(st *state) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := *w.state.Load()
+	if next.current != st.current {
+		return
+	}
+	next.current = newGeneration(st.current.external, next.endpoints)
+	next.epoch = telemetry.NextEpoch()
+	next.older = held(append(slices.Clone(next.older), st.current))
+	w.state.Store(&next)
+}
+
 // held returns those of list that have series.
 func held(list []*generation) []*generation {
 	return slices.DeleteFunc(list, func(g *generation) bool { return g == nil || g.table.Size() == 0 })
@@ -206,6 +221,10 @@ func (w *Writer) Epoch() telemetry.Epoch { return w.state.Load().epoch }
 // batch, counted, where another one has it.
 func (w *Writer) Append(b *telemetry.Batch) error {
 	st := w.state.Load()
+	if st.current.table.Torn() {
+		w.renew(st)
+		return telemetry.ErrEpoch
+	}
 	if b.Epoch != st.epoch {
 		return telemetry.ErrEpoch
 	}

@@ -137,32 +137,43 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkBlock measures encoding and compression, ten targets to a block.
+// BenchmarkBlock measures encoding and compression, ten targets to a block,
+// without checks and with one of every piece.
 func BenchmarkBlock(b *testing.B) {
 	f := newFleetLoad(b)
 	for _, kind := range []uint8{KindWrite1, KindWrite2} {
-		b.Run(fmt.Sprint("version=", kind), func(b *testing.B) {
-			var blk Block
-			var payload []byte
-			samples, bytes, round := 0, 0, 0
-			start := cpuTime()
-			for b.Loop() {
-				for i, list := range f.scrapes[round%benchRounds] {
-					if i%10 == 0 {
-						blk.Reset(kind, 0, 1)
-					}
-					f.add(&blk, list)
-					samples += len(list)
-					if i%10 == 9 {
-						payload = blk.Compress(payload[:0])
-						bytes += len(payload)
-					}
-				}
-				round++
-			}
-			perSample(b, start, samples, bytes)
-		})
+		for _, every := range []int{0, 1} {
+			b.Run(fmt.Sprintf("version=%d/audit=%d", kind, every), func(b *testing.B) {
+				f.benchBlock(b, kind, &Audit{Every: every})
+			})
+		}
 	}
+}
+
+func (f *fleetLoad) benchBlock(b *testing.B, kind uint8, a *Audit) {
+	var blk Block
+	var payload []byte
+	samples, bytes, round := 0, 0, 0
+	start := cpuTime()
+	for b.Loop() {
+		for i, list := range f.scrapes[round%benchRounds] {
+			if i%10 == 0 {
+				blk.Reset(kind, 0, 1)
+				blk.WatchedBy(a)
+			}
+			f.add(&blk, list)
+			samples += len(list)
+			if i%10 == 9 {
+				payload = blk.Compress(payload[:0])
+				bytes += len(payload)
+			}
+		}
+		round++
+	}
+	if a.Plain {
+		b.Error("a piece was found damaged")
+	}
+	perSample(b, start, samples, bytes)
 }
 
 // rawRequests returns what is compressed, ten targets to a request.

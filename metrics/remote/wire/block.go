@@ -38,7 +38,12 @@ type Block struct {
 	before int      // length of what is in packed
 	work   []byte   // memory for packing
 	sym    *symbols // of a 2.0 block
+	audit  *Audit   // nil: none
+	begun  bool     // there is a piece that is not packed yet
+	twin   *twin    // of that piece; nil: it is not checked
+	encode func(dst, raw []byte) []byte
 	Counts
+	Verdict
 	MinTime, MaxTime int64 // Unix ms
 }
 
@@ -57,6 +62,16 @@ func (c Counts) Plus(d Counts) Counts {
 	}
 }
 
+// minus returns c without d.
+func (c Counts) minus(d Counts) Counts {
+	return Counts{
+		Samples:    c.Samples - d.Samples,
+		Histograms: c.Histograms - d.Histograms,
+		Exemplars:  c.Exemplars - d.Exemplars,
+		Metadata:   c.Metadata - d.Metadata,
+	}
+}
+
 // Items is what max_samples_per_send limits.
 func (c Counts) Items() int { return c.Samples + c.Histograms + c.Exemplars }
 
@@ -64,7 +79,7 @@ func (c Counts) Items() int { return c.Samples + c.Histograms + c.Exemplars }
 func (b *Block) Reset(kind uint8, lane, lanes uint16) {
 	*b = Block{
 		Kind: kind, Lane: lane, Lanes: lanes, series: b.series[:0], packed: b.packed[:0], work: b.work, sym: b.sym,
-		MinTime: math.MaxInt64, MaxTime: math.MinInt64,
+		MinTime: math.MaxInt64, MaxTime: math.MinInt64, encode: s2.EncodeSnappy,
 	}
 	if kind != KindWrite2 {
 		return
@@ -78,13 +93,16 @@ func (b *Block) Reset(kind uint8, lane, lanes uint16) {
 // A Line is a series at one endpoint, about to be written: its packed pairs,
 // the table that they are in, and what describes it (0: nothing).
 type Line struct {
-	table  *Table
-	pairs  []byte
-	family uint32
+	table   *Table
+	pairs   []byte
+	family  uint32
+	number  uint32 // in table
+	variant int
 }
 
 // open begins a TimeSeries with the labels of l. at is for end, with 2 bytes.
 func (b *Block) open(l Line) (at int) {
+	b.begin()
 	if b.Kind == KindWrite2 {
 		return b.open2(l)
 	}
@@ -160,15 +178,20 @@ func (b *Block) Pack() {
 	if len(b.series) == 0 {
 		return
 	}
+	at, size := len(b.packed), len(b.series)
 	b.packed = b.appendElements(b.packed, b.series)
-	b.before += len(b.series)
+	if b.twin != nil {
+		size = b.prove(at)
+	}
+	b.before += size
 	b.series = b.series[:0]
+	b.begun, b.twin = false, nil
 }
 
 // appendElements appends what a snappy block of raw has behind its length.
 func (b *Block) appendElements(dst, raw []byte) []byte {
 	b.work = slices.Grow(b.work[:0], s2.MaxEncodedLen(len(raw)))
-	out := s2.EncodeSnappy(b.work[:cap(b.work)], raw)
+	out := b.encode(b.work[:cap(b.work)], raw)
 	_, head := binary.Uvarint(out)
 	return append(dst, out[head:]...)
 }
@@ -192,6 +215,9 @@ func (b *Block) AddSample(l Line, s telemetry.Sample, start int64) {
 	}
 	b.series = end(out, body, 1)
 	b.Samples++
+	if b.twin != nil {
+		b.twin.addSample(l, s, start)
+	}
 	b.close(at, l, s.T)
 }
 
@@ -206,6 +232,9 @@ func (b *Block) AddHistogram(l Line, s telemetry.HistogramSample) {
 	out = appendHistogram(out, s, b.Kind == KindWrite2)
 	b.series = end(out, body, 2)
 	b.Histograms++
+	if b.twin != nil {
+		b.twin.addHistogram(l, s)
+	}
 	b.close(at, l, s.T)
 }
 
@@ -218,6 +247,9 @@ func (b *Block) AddExemplar(l Line, e exemplar.Exemplar) {
 		b.appendExemplar1(e)
 	}
 	b.Exemplars++
+	if b.twin != nil {
+		b.twin.addExemplar(l, e)
+	}
 	b.close(at, l, e.Ts)
 }
 
@@ -280,7 +312,7 @@ func (b *Block) Compress(dst []byte) (payload []byte) {
 		return append(appendVarint(dst, uint64(b.before)), b.packed...)
 	}
 	dst = appendVarint(dst, uint64(len(b.sym.bytes)+b.before))
-	return append(b.appendElements(dst, b.sym.bytes), b.packed...)
+	return append(b.provenSymbols(dst), b.packed...)
 }
 
 // appendCounts appends what comes before the snappy block.

@@ -119,7 +119,7 @@ func fill(r *rand.Rand, t *Table, blk *Block, n int) (want []sinktest.Point) {
 		if !ok {
 			continue
 		}
-		l := Line{table: t, pairs: t.pairsLocked(i, 0), family: t.entries[i].family}
+		l, _ := t.LineLocked(i, 0)
 		p := sinktest.Point{Series: lset.String()}
 		switch r.IntN(4) {
 		case 0:

@@ -75,15 +75,20 @@ func (r *run) add(k int, pairs []byte, s telemetry.Sample) {
 	switch {
 	case r.tail == 0:
 	case r.Kind == KindWrite1:
+		r.begin()
 		fits = r.add1(pairs, s.V)
 	default:
+		r.begin()
 		fits = r.add2(r.Table.entries[k].family, pairs, s.V)
 	}
 	if !fits {
-		r.AddSample(Line{table: r.Table, pairs: pairs, family: r.Table.entries[k].family}, s, 0)
+		r.AddSample(r.Table.line(k, r.Variant, pairs), s, 0)
 		return
 	}
 	r.Samples++
+	if r.twin != nil {
+		r.twin.addSample(r.Table.line(k, r.Variant, pairs), s, 0)
+	}
 	if len(r.series) > packBytes {
 		r.Pack()
 	}

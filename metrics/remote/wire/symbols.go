@@ -66,6 +66,38 @@ func (s *symbols) ref(str []byte) uint32 {
 	return n
 }
 
+// numbers returns a look-up of the symbols as a receiver reads them. A string
+// that is not among them has a number that no symbol has.
+func (s *symbols) numbers() (ref func(str []byte) uint64) {
+	list, _ := cutSymbols(s.bytes)
+	numbers := make(map[string]uint64, len(list))
+	for i, str := range list {
+		numbers[str] = uint64(i)
+	}
+	return func(str []byte) uint64 {
+		if n, known := numbers[string(str)]; known {
+			return n
+		}
+		return uint64(len(list))
+	}
+}
+
+// fresh returns a look-up that gives every string a new number: those that
+// there are may be wrong.
+func (s *symbols) fresh() (ref func(str []byte) uint64) {
+	numbers := map[string]uint64{"": 0}
+	return func(str []byte) uint64 {
+		n, known := numbers[string(str)]
+		if !known {
+			n = uint64(len(s.at))
+			numbers[string(str)] = n
+			s.at = append(s.at, uint32(len(s.bytes)))
+			s.bytes = appendMessage(s.bytes, 4, str)
+		}
+		return n
+	}
+}
+
 // str returns the string with number n.
 func (s *symbols) str(n uint32) []byte {
 	b := s.bytes[s.at[n]+1:]

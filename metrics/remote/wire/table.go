@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -35,6 +36,11 @@ type Table struct {
 	index    index
 	live     int
 	scratch  []byte
+
+	// Hashes of the labels of a few series, by number * variants + variant:
+	// see Audit.
+	witnesses map[int]uint64
+	torn      atomic.Bool
 }
 
 type label = labels.Label
@@ -47,7 +53,9 @@ type series struct {
 }
 
 // NewTable returns a table of series that each have this many variants.
-func NewTable(variants int) *Table { return &Table{variants: variants, pairs: newPairs()} }
+func NewTable(variants int) *Table {
+	return &Table{variants: variants, pairs: newPairs(), witnesses: map[int]uint64{}}
+}
 
 // Resolve returns the number of the series that has these labels at each
 // variant and adds a hold, or false if every variant drops it. Labels with an
@@ -64,6 +72,9 @@ func (t *Table) Resolve(variants []telemetry.Labels, md *telemetry.Metadata) (n 
 	if !known {
 		i = t.addLocked(record)
 		t.index.add(hash, i, t.hashOf)
+		if i < 64 || hash>>58 == 0 {
+			t.witnessLocked(i, variants)
+		}
 	}
 	e := &t.entries[i]
 	e.holds++
@@ -145,6 +156,9 @@ func (t *Table) Release(n int) (gone bool) {
 	t.families.release(e.family)
 	t.garbage += len(record) + varintLen(uint64(len(record)))
 	*e = series{}
+	for v := range t.variants {
+		delete(t.witnesses, n*t.variants+v)
+	}
 	t.free = append(t.free, i)
 	t.live--
 	if t.garbage > 64<<10 && 2*t.garbage > len(t.slab) {
@@ -210,8 +224,44 @@ func (t *Table) LineLocked(n, variant int) (Line, bool) {
 	if len(pairs) == 0 {
 		return Line{}, false
 	}
-	return Line{table: t, pairs: pairs, family: t.entries[n].family}, true
+	return t.line(n, variant, pairs), true
 }
+
+// line returns the line of series n, which has these pairs at a variant.
+func (t *Table) line(n, variant int, pairs []byte) Line {
+	return Line{table: t, pairs: pairs, family: t.entries[n].family, number: uint32(n), variant: variant}
+}
+
+// witness is the number of l in witnesses.
+func (l Line) witness() int { return int(l.number)*l.table.variants + l.variant }
+
+// witnessLocked remembers a hash of what a series was resolved with.
+func (t *Table) witnessLocked(n uint32, variants []telemetry.Labels) {
+	for i, lset := range variants {
+		var h maphash.Hash
+		h.SetSeed(t.pairs.seed)
+		lset.Range(func(l label) {
+			if l.Value != "" {
+				hashLabel(&h, l.Name, l.Value)
+			}
+		})
+		t.witnesses[int(n)*t.variants+i] = h.Sum64()
+	}
+}
+
+// hashLabel adds a label to a hash.
+func hashLabel[S string | []byte](h *maphash.Hash, name, value S) {
+	for _, s := range [...]S{name, value} {
+		var size [8]byte
+		binary.LittleEndian.PutUint64(size[:], uint64(len(s)))
+		h.Write(size[:])
+		h.Write([]byte(s))
+	}
+}
+
+// Torn reports whether a series was found that does not have the labels that
+// Resolve was given.
+func (t *Table) Torn() bool { return t.torn.Load() }
 
 // LabelsLocked returns the labels of a line. The table is locked for reading.
 func (l Line) LabelsLocked() telemetry.Labels {
