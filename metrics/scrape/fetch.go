@@ -51,13 +51,13 @@ func (s *settings) fetch(ctx context.Context, id *identity, size int) (fetch.Pag
 // the body becomes large it waits for a place, and says so.
 func (s *settings) read(ctx context.Context, r io.Reader, size int) (b []byte, large bool, err error) {
 	limit := s.cfg.Limits.MaxBody()
-	b, err = fetch.ReadAll(r, s.depot.Get(size), min(limit, fetch.LargeBytes))
+	b, err = s.depot.ReadAll(r, s.depot.Get(size), min(limit, fetch.LargeBytes))
 	if !errors.Is(err, fetch.ErrBodyLimit) || limit <= fetch.LargeBytes {
 		return b, false, err
 	}
 	select {
 	case s.depot.Large <- struct{}{}:
-		b, err = fetch.ReadAll(r, b, limit)
+		b, err = s.depot.ReadAll(r, b, limit)
 		return b, true, err
 	case <-ctx.Done():
 		return b, false, fmt.Errorf("wait for room for a large body: %w", ctx.Err())

@@ -7,26 +7,81 @@ import (
 
 // Buffers keeps byte slices for reuse, by size class: class i holds those with
 // a capacity of at least 2^i bytes. Bodies differ in size by orders of magnitude
-// from target to target, but hardly from scrape to scrape. The zero Buffers is
-// ready; any number of goroutines may use it.
-type Buffers [25]sync.Pool
+// from target to target, but hardly from scrape to scrape.
+//
+// Large ones are not kept. They are needed for a moment in an interval, so they
+// are borrowed from the system, of about the size that is asked for, and given
+// back. The garbage collector does not know of them: otherwise its heap, and
+// with it the room that it leaves for garbage, would grow by the largest of all
+// bodies for good.
+//
+// The zero Buffers is ready; any number of goroutines may use it. Nothing of a
+// buffer may be used after Put: a large one is not mapped any more.
+type Buffers struct {
+	classes [largest + 1]sync.Pool
 
-// smallest is the least capacity of a buffer, as a class.
-const smallest = 12
+	mu     sync.Mutex
+	mapped map[*byte][]byte // large buffers that are lent, by their first byte
+}
 
-// Get returns an empty slice with room for size bytes, if size is not extreme.
+// The least and the greatest capacity of a buffer that is kept, as classes.
+const smallest, largest = 12, 20
+
+// Get returns an empty slice with room for size bytes at least, if the system
+// has as much.
 func (p *Buffers) Get(size int) []byte {
-	class := min(max(smallest, bits.Len(uint(size))), len(p)-1)
-	if b, ok := p[class].Get().(*[]byte); ok {
+	class := max(smallest, bits.Len(uint(size)))
+	if size >= 1<<largest {
+		return p.borrow(size + size/16) // the next body may have grown a little
+	}
+	if b, ok := p.classes[class].Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
 	return make([]byte, 0, 1<<class)
 }
 
+// borrow returns a large buffer; one of the heap where the system gives none.
+func (p *Buffers) borrow(size int) []byte {
+	b, err := mapBytes(size)
+	if err != nil {
+		return make([]byte, 0, size)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mapped == nil {
+		p.mapped = map[*byte][]byte{}
+	}
+	p.mapped[&b[0]] = b
+	return b[:0]
+}
+
+// Grow returns a buffer with the bytes of b and room for size bytes in all, and
+// takes b back.
+func (p *Buffers) Grow(b []byte, size int) []byte {
+	grown := append(p.Get(size), b...)
+	p.Put(b)
+	return grown
+}
+
 // Put takes a slice back.
 func (p *Buffers) Put(b []byte) {
 	class := bits.Len(uint(cap(b))) - 1
-	if class >= smallest && class < len(p) {
-		p[class].Put(&b)
+	switch {
+	case cap(b) > 1<<largest:
+		p.giveBack(&b[:1][0])
+	case class >= smallest:
+		p.classes[class].Put(&b)
+	}
+}
+
+// giveBack returns the large buffer that begins at first to the system, if it
+// is from there.
+func (p *Buffers) giveBack(first *byte) {
+	p.mu.Lock()
+	b := p.mapped[first]
+	delete(p.mapped, first)
+	p.mu.Unlock()
+	if b != nil {
+		unmapBytes(b)
 	}
 }

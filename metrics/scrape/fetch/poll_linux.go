@@ -64,12 +64,12 @@ func (p *poller) open() (err error) {
 	p.call = func(uintptr) bool { p.look(); return p.n > 0 }
 	var count [8]byte
 	p.rung = func(uintptr) bool { n, err := read(p.timer, count[:]); return n > 0 || !errors.Is(err, errWait) }
-	return p.join(unix.EPOLL_CTL_ADD, p.timer)
+	return errors.Join(p.join(unix.EPOLL_CTL_ADD, p.timer, unix.EPOLLIN), p.join(unix.EPOLL_CTL_ADD, p.fd, 0))
 }
 
-// join has outer watch fd, or not any more.
-func (p *poller) join(op, fd int) error {
-	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+// join has outer watch fd, for events.
+func (p *poller) join(op, fd int, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: int32(fd)}
 	err := error(nil)
 	if e := p.raw.Control(func(outer uintptr) { err = unix.EpollCtl(int(outer), op, fd, &ev) }); e != nil {
 		return e
@@ -139,13 +139,14 @@ func (p *poller) ready(wait bool) []int32 {
 }
 
 // wait waits for a connection. It returns false at the deadline, or after an
-// interrupt.
+// interrupt. In between, outer has fd but watches for nothing: to add it anew,
+// the kernel would look at every connection.
 func (p *poller) wait() bool {
-	if err := p.join(unix.EPOLL_CTL_ADD, p.fd); err != nil {
+	if err := p.join(unix.EPOLL_CTL_MOD, p.fd, unix.EPOLLIN); err != nil {
 		return false
 	}
 	err := p.raw.Read(p.call)
-	return p.join(unix.EPOLL_CTL_DEL, p.fd) == nil && err == nil
+	return p.join(unix.EPOLL_CTL_MOD, p.fd, 0) == nil && err == nil
 }
 
 // setDeadline sets until when ready waits; the zero time: without end.

@@ -70,7 +70,7 @@ func (l *Loop) makeRoom(c *conn) error {
 	}
 	want := cap(c.buf)
 	if len(c.buf) == cap(c.buf) {
-		want = 2 * cap(c.buf)
+		want = larger(c.buf)
 	}
 	if c.body > 0 && c.head.Length > 0 {
 		want = max(want, c.body+int(min(c.head.Length, LargeBytes)))
@@ -85,9 +85,7 @@ func (l *Loop) makeRoom(c *conn) error {
 		}
 	}
 	if want > cap(c.buf) {
-		grown := append(l.depot.Get(want), c.buf...)
-		l.depot.Put(c.buf)
-		c.buf = grown
+		c.buf = l.depot.Grow(c.buf, want)
 	}
 	return nil
 }

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package fetch
+
+import "errors"
+
+// mapBytes borrows nothing here.
+func mapBytes(int) ([]byte, error) { return nil, errors.ErrUnsupported }
+
+func unmapBytes([]byte) {}
