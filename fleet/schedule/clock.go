@@ -27,7 +27,7 @@
 // Invariant: a slot from before its key was set is never served.
 // Invariant: nothing is served without the Lease. A process that was stopped
 // asks the View that is right again, in which its window has ended.
-// Invariant: Run is one goroutine; when it returns, Serve is not called again.
+// Invariant: Serve is called by one goroutine, and not again when Run returns.
 package schedule
 
 import (
@@ -124,14 +124,15 @@ func (c *Clock) signal() {
 // Run serves slots until ctx is done. A slot that has come by then is still
 // served.
 func (c *Clock) Run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	bell := newAlarm()
+	defer bell.stop()
+	bell.set(0)
 	w := watch{mono: time.Now(), wall: c.cfg.now()}
 	var asked, changed <-chan struct{} // of the View that was asked last; nil: none was
 	for {
 		select {
 		case <-ctx.Done():
-		case <-timer.C:
+		case <-bell.C:
 		case <-c.wake:
 		case <-changed:
 		}
@@ -147,7 +148,7 @@ func (c *Clock) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		timer.Reset(wait)
+		bell.set(wait)
 	}
 }
 
