@@ -227,6 +227,11 @@ func TestRunIsAddSampleManyTimes(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		tab, id := NewTable(2), telemetry.NewSinkID()
+		if seed < 4 {
+			for i := range 1 << 14 { // the numbers of labels take three bytes then
+				tab.pairs.hold(tab.pairs.intern("held", fmt.Sprint(i)))
+			}
+		}
 		var fast, slow Block
 		kind := KindWrite1 + uint8(seed%2)
 		fast.Reset(kind, 0, 1)

@@ -114,7 +114,7 @@ func (r *run) room(size int) (out []byte, start int) {
 	return r.series[:cap(r.series)], len(r.series)
 }
 
-// add1 writes a series of 1.0, unless a label is too long for it.
+// add1 writes a series of 1.0, unless it needs more room than most.
 func (r *run) add1(pairs []byte, v float64) bool {
 	out, start := r.room(labelSize * (len(pairs) + 1))
 	n := r.labels(out, start+3, pairs)
@@ -133,39 +133,39 @@ func (r *run) add1(pairs []byte, v float64) bool {
 }
 
 // labels writes the labels of pairs into out from n on, and returns where they
-// end, or 0 if one is too long.
+// end, or 0 if there is no room for a long one. Numbers of pairs are read here and in refs, not
+// in a function, which would be called for each of them.
 func (r *run) labels(out []byte, n int, pairs []byte) int {
-	t := &r.Table.pairs
-	all := t.bytes[:cap(t.bytes)]
+	begins, all := r.Table.pairs.at, r.Table.pairs.bytes[:cap(r.Table.pairs.bytes)]
 	for i := 0; i < len(pairs); {
-		var p pair
-		p, i = cutPair(pairs, i)
-		at := int(t.at[p])
-		if at+labelSize > len(all) {
+		p := pair(pairs[i])
+		if i++; p >= 0x80 && i < len(pairs) {
+			p = p&0x7f | pair(pairs[i])<<7
+			i++
+		}
+		if p >= 1<<14 && i < len(pairs) {
+			p = p&(1<<14-1) | pair(pairs[i])<<14
+			i++
+		}
+		if p >= 1<<21 {
 			return 0
 		}
-		from := (*[labelSize]byte)(all[at:])
-		size := int(from[1]) + 2
-		if size > labelSize {
+		at := int(begins[p])
+		if at+labelSize <= len(all) {
+			from := (*[labelSize]byte)(all[at:])
+			if size := int(from[1]) + 2; size <= labelSize {
+				moveLabel((*[labelSize]byte)(out[n:]), from)
+				n += size
+				continue
+			}
+		}
+		long := r.Table.pairs.encoded(p)
+		if n+len(long)+labelSize*(len(pairs)-i+1) > len(out) {
 			return 0
 		}
-		moveLabel((*[labelSize]byte)(out[n:]), from)
-		n += size
+		n += copy(out[n:], long)
 	}
 	return n
-}
-
-// cutPair returns the number that begins at list[i], and where the next does.
-func cutPair(list []byte, i int) (p pair, next int) {
-	p = pair(list[i])
-	if p < 0x80 {
-		return p, i + 1
-	}
-	if high := pair(list[i+1]); high < 0x80 {
-		return p&0x7f | high<<7, i + 2
-	}
-	long, size := binary.Uvarint(list[i:])
-	return pair(long), i + size
 }
 
 // moveLabel copies labelSize bytes. The compiler would make a call of what
@@ -213,8 +213,18 @@ func (r *run) add2(family uint32, pairs []byte, v float64) bool {
 func (r *run) refs(out []byte, n int, pairs []byte) int {
 	short := &r.sym.short
 	for i := 0; i < len(pairs); {
-		var p pair
-		p, i = cutPair(pairs, i)
+		p := pair(pairs[i])
+		if i++; p >= 0x80 && i < len(pairs) {
+			p = p&0x7f | pair(pairs[i])<<7
+			i++
+		}
+		if p >= 1<<14 && i < len(pairs) {
+			p = p&(1<<14-1) | pair(pairs[i])<<14
+			i++
+		}
+		if p >= 1<<21 {
+			return 0
+		}
 		s := &short[p%pair(len(short))]
 		if s.pair != p || s.size == 0 {
 			if *s = r.sym.shorten(p); s.size == 0 {
