@@ -33,6 +33,51 @@ func checkNumber(t *testing.T, s string) {
 	if ok && math.Float64bits(got) != math.Float64bits(want) {
 		t.Fatalf("Number(%q) = %v (%x); want %v (%x)", s, got, math.Float64bits(got), want, math.Float64bits(want))
 	}
+	checkPlain(t, s, want, ok)
+}
+
+// checkPlain checks that Plain takes s for v or not at all, whatever follows.
+func checkPlain(t *testing.T, s string, v float64, valid bool) {
+	t.Helper()
+	for _, next := range []string{"7777777777", "..........", "eeeeeeeeee", "\n\n\n\n\n\n\n\n\n\n", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+		got, n := Plain([]byte(" " + s + "\n" + strings.Repeat(next, 4)))
+		if n == 0 || strings.Contains(s, "\n") {
+			continue
+		}
+		if !valid || n != len(s)+2 || math.Float64bits(got) != math.Float64bits(v) {
+			t.Fatalf("Plain(%q) = %v, %d bytes; want %v, %d, valid: %t", s, got, n, v, len(s)+2, valid)
+		}
+	}
+}
+
+// The numbers that targets show are plain ones, but for signs and long fractions.
+func TestUsualNumbersArePlain(t *testing.T) {
+	for _, s := range []string{
+		"0", "1", "12345678", "123456789", "1234567890123456", "0.5", "1.", "123.456", "0.123456789", "12345678.90123456",
+		"1.7e+09", "1.234567e-05", "1e+06", "9007199254740992", "00000000.1",
+	} {
+		if v, n := Plain([]byte(" " + s + "\n" + strings.Repeat("x", plainBytes))); n != len(s)+2 {
+			t.Errorf("Plain(%q) = %v, %d", s, v, n)
+		}
+	}
+}
+
+func BenchmarkTail(b *testing.B) {
+	for _, s := range []string{"0", "1004711", "0.25", "12345.678901", "1.7e+09", "0.30000000000000004"} {
+		tail := []byte(" " + s + "\n" + strings.Repeat("x", plainBytes))
+		b.Run(s, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, _, err := Tail(tail); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("plain "+s, func(b *testing.B) {
+			for b.Loop() {
+				Plain(tail)
+			}
+		})
+	}
 }
 
 func TestNumberEqualsStrconv(t *testing.T) {

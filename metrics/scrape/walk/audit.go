@@ -119,7 +119,8 @@ func (w *Walk) distrust() bool {
 func (e *entry) seal() uint16 {
 	const odd = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio
 	x := e.hash ^ (uint64(e.handle)+uint64(e.size)<<40+uint64(e.flags)<<32)*odd
-	return uint16((x ^ x>>32) * odd >> 48)
+	x = (x ^ x>>32) * odd
+	return uint16((x ^ x>>29) * odd >> 48)
 }
 
 // intact reports whether nothing but the walk has changed e.

@@ -18,8 +18,8 @@ func (w *Walk) same(body []byte) bool {
 		return false
 	}
 	for len(body) > 0 {
-		if w.at == len(w.old) {
-			return false
+		if body = w.steady(body); len(body) == 0 || w.at == len(w.old) {
+			return false // a body has an end
 		}
 		e := &w.old[w.at]
 		n := w.hit(e, body)

@@ -3,6 +3,7 @@ package walk
 import (
 	"bytes"
 	"errors"
+	"hash/maphash"
 
 	"github.com/divvy-collector/divvy/metrics/exposition"
 	"github.com/divvy-collector/divvy/telemetry"
@@ -17,6 +18,10 @@ var errForeign = errors.New("body has a NUL byte")
 func (w *Walk) text(body []byte) error {
 	checked := false
 	for len(body) > 0 {
+		body = w.steady(body)
+		if len(body) == 0 {
+			break
+		}
 		if w.at < len(w.old) {
 			if n := w.hit(&w.old[w.at], body); n > 0 {
 				body = body[n:]
@@ -39,8 +44,44 @@ func (w *Walk) text(body []byte) error {
 	return nil
 }
 
+// steady takes lines from the start of body as long as each is the expected
+// one with a plain value, and returns the rest. This is the path that nearly
+// every line goes, so what it needs is in local variables.
+func (w *Walk) steady(body []byte) []byte {
+	if w.rebuilding || w.family.changed != "" {
+		return body
+	}
+	old, at, due, kept := w.old, w.at, w.due, len(w.batch.Samples)
+	samples, seed, mask, now := w.batch.Samples, w.seed, w.mask, w.now
+	for at < len(old) && at != due {
+		e := &old[at]
+		size := int(e.size)
+		if e.flags&^tracked != 0 || size >= len(body) || body[size] != ' ' || maphash.Bytes(seed, body[:size])&mask != e.hash || !e.intact() {
+			break
+		}
+		v, n := exposition.Plain(body[size:])
+		if n == 0 {
+			break
+		}
+		if e.flags == tracked {
+			samples = append(samples, telemetry.Sample{Handle: e.handle, T: now, V: v})
+		} else if e.handle != telemetry.Dropped {
+			break
+		}
+		body = body[size+n:]
+		at++
+	}
+	kept = len(samples) - kept
+	w.batch.Samples = samples
+	w.Total += at - w.at
+	w.Added += kept
+	w.Appended += kept
+	w.at = at
+	return body
+}
+
 // hit takes the line at the start of body if it is the expected one, e, and
-// returns its length, else 0. This is the path that nearly every line goes.
+// returns its length, else 0.
 func (w *Walk) hit(e *entry, body []byte) int {
 	if w.rebuilding && w.seen[w.at] {
 		return 0
@@ -73,14 +114,7 @@ func (w *Walk) hit(e *entry, body []byte) int {
 		return 0
 	}
 	w.Total++
-	if t == exposition.NoTime && e.flags == tracked && !w.rebuilding {
-		w.at++
-		w.Added++
-		w.Appended++
-		w.batch.Samples = append(w.batch.Samples, telemetry.Sample{Handle: e.handle, T: w.now, V: v})
-	} else {
-		w.sample(w.keep(e), v, t)
-	}
+	w.sample(w.keep(e), v, t)
 	return n + tail
 }
 
