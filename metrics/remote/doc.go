@@ -21,6 +21,9 @@
 // ever, or the offending series is searched and dropped alone (isolate). Of a
 // series that was refused as too late what waits is dropped unasked (lateness).
 //
+// One piece of a request in some is checked before it is written to the log
+// (wire.Audit), since a receiver would take wrong samples like right ones.
+//
 // Samples are delivered at least once: after a crash, those whose answer was
 // not noted on disk yet are sent again, with equal values and times.
 //

@@ -63,9 +63,9 @@ type patient struct {
 	text []string // labels by number
 }
 
-func newPatient() *patient {
+func newPatient(series int) *patient {
 	p := &patient{tab: NewTable(1), id: telemetry.NewSinkID()}
-	for i := range 60 {
+	for i := range series {
 		lset := labels.FromStrings("__name__", fmt.Sprint("metric_", i/10), "instance", "10.0.0.1:9100", "job", "node",
 			"le", fmt.Sprint(i%10), "path", strings.Repeat("/long", 1+i))
 		p.tab.Resolve([]telemetry.Labels{lset}, &telemetry.Metadata{Family: fmt.Sprint("metric_", i/10), Type: "counter", Help: fmt.Sprint("Help ", i/10)})
@@ -93,7 +93,7 @@ func TestAuditCatchesEveryStage(t *testing.T) {
 		for seed := range uint64(12) {
 			for _, kind := range kinds {
 				r := rand.New(rand.NewPCG(seed, 7))
-				p, at := newPatient(), int64(1_700_000_000_000)
+				p, at := newPatient(60), int64(1_700_000_000_000)
 				b, a := watched(kind)
 				list, want := p.samples(r, at)
 				b.AddSamplesLocked(View{Table: p.tab, ID: p.id}, list[:30], math.MaxInt)
@@ -172,10 +172,10 @@ func TestAuditCatchesEveryStage(t *testing.T) {
 // Whatever bit of a piece is flipped, it is seen, unless it means the same.
 func TestEveryFlippedBitIsSeen(t *testing.T) {
 	for _, kind := range []uint8{KindWrite1, KindWrite2} {
-		p := newPatient()
+		p := newPatient(15)
 		b, _ := watched(kind)
 		list, _ := p.samples(rand.New(rand.NewPCG(1, 1)), 1_700_000_000_000)
-		b.AddSamplesLocked(View{Table: p.tab, ID: p.id}, list[:15], math.MaxInt)
+		b.AddSamplesLocked(View{Table: p.tab, ID: p.id}, list, math.MaxInt)
 		elements := b.appendElements(nil, b.series)
 		if !b.sameAsTwin(elements) {
 			t.Fatalf("kind %d: differs before anything was flipped", kind)
@@ -194,7 +194,7 @@ func TestEveryFlippedBitIsSeen(t *testing.T) {
 
 // The first piece is checked, and then one in so many.
 func TestAuditLooksAtOnePieceInSome(t *testing.T) {
-	p, a := newPatient(), &Audit{Every: 4}
+	p, a := newPatient(60), &Audit{Every: 4}
 	list, _ := p.samples(rand.New(rand.NewPCG(1, 1)), 1_700_000_000_000)
 	checked := 0
 	for piece := range 20 {
@@ -216,7 +216,7 @@ func FuzzRun(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name1, value1, name2, value2 string, at int64, bits uint64) {
 		lset := labels.NewBuilder(labels.EmptyLabels()).Set(name1, value1).Set(name2, value2).Set("x", "y").Labels()
 		for _, kind := range []uint8{KindWrite1, KindWrite2} {
-			p := newPatient()
+			p := newPatient(4)
 			n, _, ok := p.tab.Resolve([]telemetry.Labels{lset}, nil)
 			if !ok {
 				t.Fatal("a series with labels is not taken")
