@@ -1,8 +1,8 @@
 // Package relabel rewrites, keeps and drops series by rules, behind the Sink
 // contract.
 //
-// The rules are applied once per series, in Resolve; what comes back is the
-// handle of the next sink. So a sample passes through here without being
+// The rules are applied once per series, in Resolve (memo.go); what comes back
+// is the handle of the next sink. So a sample passes through here without being
 // looked at, and a chain of rules costs nothing per sample.
 //
 //	Resolve(labels) ─► rules ─► next.Resolve(labels') ─► its handle, as it is
@@ -56,7 +56,7 @@ type Rules struct {
 	display display
 
 	mu     sync.RWMutex
-	rules  []*relabel.Config
+	rules  program
 	next   telemetry.Sink
 	epoch  telemetry.Epoch
 	owners map[telemetry.SinkID]*owner // who gave the handles that are held
@@ -75,7 +75,7 @@ func New(cfg Config) *Rules {
 		owners: map[telemetry.SinkID]*owner{}, epoch: telemetry.NextEpoch(),
 		flow: cfg.Flow, display: display{feed: cfg.Live},
 	}
-	r.rules, r.next = cfg.Rules, next(cfg)
+	r.rules, r.next = compile(cfg.Rules, nil), next(cfg)
 	r.metrics = newMetrics(r)
 	r.metrics.register(cfg.Registry)
 	return r
@@ -93,19 +93,21 @@ func next(cfg Config) telemetry.Sink {
 func (r *Rules) Update(cfg Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if cfg.Next == r.next && key(cfg.Rules) == key(r.rules) {
+	rules := compile(cfg.Rules, r.rules)
+	if cfg.Next == r.next && rules.same(r.rules) {
 		return
 	}
-	r.rules, r.next = cfg.Rules, next(cfg)
+	r.rules, r.next = rules, next(cfg)
 	r.epoch = telemetry.NextEpoch()
 }
 
-// key is equal for equal lists of rules.
+// key is equal for lists of rules that do the same.
 func key(rules []*relabel.Config) string {
 	var s strings.Builder
 	for _, c := range rules {
-		fmt.Fprintf(&s, "%q %q %q %d %q %q %q\n", c.SourceLabels, c.Separator, c.Regex.String(),
-			c.Modulus, c.TargetLabel, c.Replacement, c.Action)
+		fmt.Fprintf(&s, "%q %q %q %d %q %q %q %d %t\n", c.SourceLabels, c.Separator, c.Regex.String(),
+			c.Modulus, c.TargetLabel, c.Replacement, c.Action, c.NameValidationScheme,
+			c.Regex == relabel.DefaultRelabelConfig.Regex) // that one is matched in another way
 	}
 	return s.String()
 }
@@ -120,7 +122,7 @@ func (r *Rules) Resolve(lset telemetry.Labels, md *telemetry.Metadata) telemetry
 	before := lset
 	if len(rules) > 0 {
 		b := labels.NewBuilder(lset)
-		if !relabel.ProcessBuilder(b, rules...) {
+		if !rules.apply(b) {
 			return r.dropped(before)
 		}
 		lset = b.Labels()
