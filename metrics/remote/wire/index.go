@@ -1,5 +1,7 @@
 package wire
 
+import "math/bits"
+
 // An index finds numbers by the hash of what they stand for. It is a table
 // with open addressing and linear probing that holds nothing but the numbers:
 // four bytes per slot, nothing for the garbage collector to follow. Whoever
@@ -7,7 +9,7 @@ package wire
 //
 // The zero index is empty and ready.
 type index struct {
-	slots []uint32 // number + 2, or one of the two marks below; a power of two long
+	slots []uint32 // number + 2, or one of the two marks below
 	live  int      // slots that hold a number
 	taken int      // live slots and graves
 }
@@ -23,8 +25,7 @@ func (x *index) find(hash uint64, same func(n uint32) bool) (n uint32, ok bool) 
 	if len(x.slots) == 0 {
 		return 0, false
 	}
-	mask := uint64(len(x.slots) - 1)
-	for i := hash & mask; x.slots[i] != slotEmpty; i = (i + 1) & mask {
+	for i := x.home(hash); x.slots[i] != slotEmpty; i = x.next(i) {
 		if s := x.slots[i]; s >= slotFirst && same(s-slotFirst) {
 			return s - slotFirst, true
 		}
@@ -43,10 +44,9 @@ func (x *index) add(hash uint64, n uint32, hashOf func(n uint32) uint64) {
 
 // put stores n in the first slot that is free. There is one.
 func (x *index) put(hash uint64, n uint32) {
-	mask := uint64(len(x.slots) - 1)
-	i := hash & mask
+	i := x.home(hash)
 	for x.slots[i] >= slotFirst {
-		i = (i + 1) & mask
+		i = x.next(i)
 	}
 	if x.slots[i] == slotEmpty {
 		x.taken++
@@ -60,8 +60,7 @@ func (x *index) remove(hash uint64, n uint32) {
 	if len(x.slots) == 0 {
 		return
 	}
-	mask := uint64(len(x.slots) - 1)
-	for i := hash & mask; x.slots[i] != slotEmpty; i = (i + 1) & mask {
+	for i := x.home(hash); x.slots[i] != slotEmpty; i = x.next(i) {
 		if x.slots[i] == n+slotFirst {
 			x.slots[i] = slotGrave
 			x.live--
@@ -70,14 +69,25 @@ func (x *index) remove(hash uint64, n uint32) {
 	}
 }
 
-// rebuild drops the graves and makes the table at most half full.
+// home returns the slot where a hash is looked for first. It needs no power of
+// two, so a table that outgrows its slots need not become twice as large.
+func (x *index) home(hash uint64) int {
+	i, _ := bits.Mul64(hash, uint64(len(x.slots)))
+	return int(i)
+}
+
+// next returns the slot behind i.
+func (x *index) next(i int) int {
+	if i++; i < len(x.slots) {
+		return i
+	}
+	return 0
+}
+
+// rebuild drops the graves and makes the table half full.
 func (x *index) rebuild(hashOf func(n uint32) uint64) {
 	old := x.slots
-	size := 16
-	for size < 2*(x.live+1) {
-		size *= 2
-	}
-	*x = index{slots: make([]uint32, size)}
+	*x = index{slots: make([]uint32, max(16, 2*(x.live+1)))}
 	for _, s := range old {
 		if s >= slotFirst {
 			x.put(hashOf(s-slotFirst), s-slotFirst)
