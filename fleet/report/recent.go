@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	sampleEvery = 15 * time.Second
+	sampleEvery = time.Minute     // to add up all metrics takes milliseconds
 	recentSpan  = 5 * time.Minute // what counts as just now
 
 	// maxLag is how far behind an endpoint may be before that is a problem.
