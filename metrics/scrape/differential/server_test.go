@@ -49,6 +49,7 @@ func om(lines ...string) answer {
 // it was made.
 type server struct {
 	start  time.Time
+	step   time.Duration // how long each answer is given
 	script []answer
 	wg     sync.WaitGroup
 
@@ -56,10 +57,12 @@ type server struct {
 	conns []net.Conn
 }
 
-func newServer(script []answer) *server { return &server{start: time.Now(), script: script} }
+func newServer(script []answer) *server {
+	return &server{start: time.Now(), step: interval, script: script}
+}
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	step := int(time.Since(s.start) / interval)
+	step := int(time.Since(s.start) / s.step)
 	a := s.script[min(step, len(s.script)-1)]
 	if a.drop {
 		panic(http.ErrAbortHandler)

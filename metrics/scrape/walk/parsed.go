@@ -248,10 +248,9 @@ func reduce(h interface{ ReduceResolution(int32) error }, schema *int32, most in
 // exemplars appends the exemplars of the sample that the parser is at, in
 // order, without those that the series had at its last scrape.
 func (w *Walk) exemplars(p textparse.Parser, h telemetry.Handle, t int64, ofHistogram bool) {
-	var list []exemplar.Exemplar
+	e, list := &w.example, w.examples[:0]
 	for {
-		var e exemplar.Exemplar
-		if !p.Exemplar(&e) {
+		if *e = (exemplar.Exemplar{}); !p.Exemplar(e) {
 			break
 		}
 		if !e.HasTs && ofHistogram {
@@ -260,7 +259,10 @@ func (w *Walk) exemplars(p textparse.Parser, h telemetry.Handle, t int64, ofHist
 		if !e.HasTs {
 			e.Ts = t
 		}
-		list = append(list, e)
+		list = append(list, *e)
+	}
+	if len(list) == 0 {
+		return
 	}
 	slices.SortFunc(list, exemplar.Compare)
 	refused := 0
@@ -269,9 +271,11 @@ func (w *Walk) exemplars(p textparse.Parser, h telemetry.Handle, t int64, ofHist
 			refused++
 		}
 	}
-	if refused > 0 && refused == len(list) {
+	if refused == len(list) {
 		w.ExemplarsOutOfOrder += refused
 	}
+	clear(list)
+	w.examples = list
 }
 
 // exemplar appends e unless it repeats the latest of the series. It returns

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -68,6 +69,9 @@ type Walk struct {
 	family  family
 	outline outline
 	marked  map[telemetry.Handle]markStamp // exemplars that were appended
+
+	example  exemplar.Exemplar // the parser's
+	examples []exemplar.Exemplar
 
 	auditor
 	mask    uint64 // bits of hashes that count: all, but in tests
