@@ -158,7 +158,7 @@ func TestFiveRoundsAreAffordable(t *testing.T) {
 	}
 	f("rw2", 6*time.Minute)
 	f("rw1,gzip,rules,shuffled,reload,delay", 5*time.Minute)
-	f("ksm,million", 10*time.Minute)
+	f("ksm,million", 12*time.Minute)
 	f("tiny,idle", 22*time.Minute)
 }
 

@@ -76,7 +76,7 @@ func scenarios() []scenario {
 		}),
 		of("ksm", "like kube-state-metrics: few large targets, 2 % of the pods replaced each minute", func(s *scenario) {
 			s.targets, s.series, s.interval = 10, 100_000, 15*time.Second
-			s.warmup, s.measure = 20*time.Second, 30*time.Second
+			s.warmup, s.measure = 30*time.Second, 30*time.Second
 			s.bed = []string{"-kube", "-renew=200"}
 			s.limits = limits{cpu: 0.35, rss: 1}
 		}),
@@ -90,7 +90,7 @@ func scenarios() []scenario {
 		}),
 		of("million", "a million series", func(s *scenario) {
 			s.targets, s.interval = 1000, 15*time.Second
-			s.warmup, s.measure = 20*time.Second, 30*time.Second
+			s.warmup, s.measure = 30*time.Second, 30*time.Second
 		}),
 		of("reload", "ten rules, of which one changes every three intervals", func(s *scenario) {
 			s.rules, s.reload, s.limits = true, true, limits{peak: 2}
