@@ -47,8 +47,8 @@ const windowBytes = 64 << 10
 const (
 	trimPause = 500 * time.Millisecond // in which a page in use is read again; at the start
 	trimCalm  = 2 * time.Second        // the same in later sweeps
-	trimCold  = 30 * time.Second       // until what is cold is dropped again
-	trimDrops = 20                     // of what is cold, until the next sweep
+	trimCold  = 15 * time.Second       // until what is cold is dropped again
+	trimDrops = 40                     // of what is cold, until the next sweep
 )
 
 // step does the next part of the work and returns when the one after is due.
