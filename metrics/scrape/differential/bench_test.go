@@ -35,7 +35,12 @@ import (
 const benchInterval = 50 * time.Millisecond
 
 // A counted is what a sink or a storage that keeps nothing has seen.
-type counted struct{ samples, scrapes atomic.Int64 }
+type counted struct {
+	samples atomic.Int64
+	scraped chan struct{} // one for each scrape
+}
+
+func newCounted() counted { return counted{scraped: make(chan struct{}, 1<<16)} }
 
 // A theirNull is a storage that keeps nothing, a nullOurs a sink.
 type theirNull struct {
@@ -81,7 +86,7 @@ func (n *theirNull) AppendHistogramSTZeroSample(ref storage.SeriesRef, _ labels.
 func (n *theirNull) UpdateMetadata(ref storage.SeriesRef, _ labels.Labels, _ metadata.Metadata) (storage.SeriesRef, error) {
 	return ref, nil
 }
-func (n *theirNull) Commit() error   { n.scrapes.Add(1); return nil }
+func (n *theirNull) Commit() error   { n.scraped <- struct{}{}; return nil }
 func (n *theirNull) Rollback() error { return nil }
 
 type ourNull struct {
@@ -99,7 +104,7 @@ func (n *ourNull) Resolve(lset telemetry.Labels, _ *telemetry.Metadata) telemetr
 func (n *ourNull) Epoch() telemetry.Epoch { return 1 }
 func (n *ourNull) Append(b *telemetry.Batch) error {
 	n.samples.Add(int64(len(b.Samples) + len(b.Histograms)))
-	n.scrapes.Add(1)
+	n.scraped <- struct{}{}
 	return nil
 }
 func (n *ourNull) Flush(context.Context) error { return nil }
@@ -108,12 +113,12 @@ func (n *ourNull) Release([]telemetry.Handle)  {}
 // run measures the processor time per sample, that of the server included, while
 // n scrapes are made.
 func (c *counted) run(b *testing.B) {
-	for c.scrapes.Load() < 3 {
-		time.Sleep(benchInterval)
+	for range 3 {
+		<-c.scraped
 	}
-	before, samples, scrapes := processTime(), c.samples.Load(), c.scrapes.Load()
-	for c.scrapes.Load() < scrapes+int64(b.N) {
-		time.Sleep(benchInterval)
+	before, samples := processTime(), c.samples.Load()
+	for range b.N {
+		<-c.scraped
 	}
 	b.ReportMetric(float64(processTime()-before)/float64(c.samples.Load()-samples), "cpu-ns/sample")
 }
@@ -202,7 +207,7 @@ func benchTheirs(b *testing.B, s *server) {
 		DiscoveryReloadInterval: model.Duration(10 * time.Millisecond),
 		HTTPClientOptions:       []httpconfig.HTTPClientOption{httpconfig.WithDialContextFunc(s.dial)},
 	}
-	sink := &theirNull{refs: map[uint64]storage.SeriesRef{}}
+	sink := &theirNull{counted: newCounted(), refs: map[uint64]storage.SeriesRef{}}
 	m, err := promscrape.NewManager(opts, slog.New(slog.DiscardHandler), nil, sink, nil, prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
@@ -235,7 +240,7 @@ func benchOurs(b *testing.B, s *server) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	sink := &ourNull{refs: map[uint64]telemetry.Handle{}}
+	sink := &ourNull{counted: newCounted(), refs: map[uint64]telemetry.Handle{}}
 	pool.SetSink(sink)
 	pool.SetTargets([]telemetry.Target{labels.FromStrings("__address__", host)})
 	ctx, cancel := context.WithCancel(b.Context())

@@ -93,8 +93,10 @@ func (w *Walk) auditLine(e *entry, body []byte) bool {
 		return w.audit(e, l.Labels(w.family.metric(), &w.build))
 	}
 	w.audited()
-	if err != nil { // metadata as only OpenMetrics has it
-		l.Size = bytes.IndexByte(body, '\n') + 1
+	if err != nil { // metadata as only OpenMetrics has it, or the end
+		if l.Size = bytes.IndexByte(body, '\n') + 1; l.Size == 0 {
+			l.Size = len(body)
+		}
 	}
 	return l.Kind != exposition.Series && l.Size == int(e.size) || w.distrust()
 }
