@@ -55,6 +55,8 @@ type Rules struct {
 	flow    *live.Flow
 	display display
 
+	builders sync.Pool // of *labels.Builder
+
 	mu     sync.RWMutex
 	rules  program
 	next   telemetry.Sink
@@ -75,6 +77,7 @@ func New(cfg Config) *Rules {
 		owners: map[telemetry.SinkID]*owner{}, epoch: telemetry.NextEpoch(),
 		flow: cfg.Flow, display: display{feed: cfg.Live},
 	}
+	r.builders.New = func() any { return labels.NewBuilder(labels.EmptyLabels()) }
 	r.rules, r.next = compile(cfg.Rules, nil), next(cfg)
 	r.metrics = newMetrics(r)
 	r.metrics.register(cfg.Registry)
@@ -121,7 +124,9 @@ func (r *Rules) Resolve(lset telemetry.Labels, md *telemetry.Metadata) telemetry
 	r.metrics.misses.Inc()
 	before := lset
 	if len(rules) > 0 {
-		b := labels.NewBuilder(lset)
+		b := r.builders.Get().(*labels.Builder)
+		defer r.builders.Put(b)
+		b.Reset(lset)
 		if !rules.apply(b) {
 			return r.dropped(before)
 		}
