@@ -68,7 +68,24 @@ func TestWhatCanBeReadInTwoWaysIsUnusual(t *testing.T) {
 	f("HTTP/1.1 204 No Content\nContent-Length: 1\n\na")
 	f("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nTrailer: A\n\n0\n\n")
 	f("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n1;a=b\na\n0\n\n")
+	f("HTTP/1.1 200 OK\nContent-Length: -0\n\n")
+	f("HTTP/1.1 200 OK\nContent-Length: +1\n\na")
 	f(strings.Repeat("a", maxHead+1))
+}
+
+// A reader that waits for the end of a head in other lines would wait for ever.
+func TestHeadsOfScriptsAreUnusualFromTheirFirstLine(t *testing.T) {
+	f := func(b string) {
+		t.Helper()
+		if _, n, err := ParseHead([]byte(b), nil); n != 0 || !errors.Is(err, ErrUnusual) {
+			t.Errorf("%q: %d, %v; want ErrUnusual", b, n, err)
+		}
+	}
+	f("\n")
+	f("HTTP/1.1 200 OK\n")
+	f("HTTP/1.1 200 OK\r\n\n")
+	f("HTTP/1.1 200 OK\nContent-Length: 2\n\nok")
+	f("HTTP/1.1 200 OK\nContent-Length: 6\n\n\r\n\r\nok")
 }
 
 // What is read here is what net/http reads; the other way round is not wanted.

@@ -37,7 +37,7 @@ type Head struct {
 func ParseHead(b []byte, see func(name, val []byte)) (h Head, n int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
-		if len(b) > maxHead {
+		if len(b) > maxHead || hasBareNewline(b) {
 			return Head{}, 0, ErrUnusual
 		}
 		return Head{}, 0, nil
@@ -90,11 +90,11 @@ func parseStatus(line []byte) (h Head, err error) {
 func (h *Head) field(name, val []byte) (length bool, err error) {
 	switch {
 	case Is(name, "Content-Length"):
-		n, err := strconv.ParseInt(string(val), 10, 62)
-		if h.Length != unknown || err != nil || n < 0 || val[0] == '+' {
+		n, err := strconv.ParseUint(string(val), 10, 62)
+		if h.Length != unknown || err != nil {
 			return true, ErrUnusual
 		}
-		h.Length = n
+		h.Length = int64(n)
 	case Is(name, "Transfer-Encoding"):
 		if h.Length != unknown || !Is(val, "chunked") {
 			return true, ErrUnusual
@@ -126,6 +126,20 @@ func (h *Head) endOfFields() error {
 
 // Is reports whether b is s, whatever the case of its letters.
 func Is(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
+
+// hasBareNewline reports whether a line ends without a carriage return. Scripts
+// write such heads, and net/http reads them; here their end would never come.
+func hasBareNewline(b []byte) bool {
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			return false
+		}
+		if at += i; at == 0 || b[at-1] != '\r' {
+			return true
+		}
+	}
+}
 
 // hasControls reports whether b has a control character other than a tab, an
 // end of line that others would see among them.
