@@ -117,12 +117,12 @@ func (w *Walk) distrust() bool {
 	return false
 }
 
-// seal returns the checksum of e.
+// seal returns the checksum of e. That of an entry of zeros is not zero.
 func (e *entry) seal() uint16 {
 	const odd = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio
-	x := e.hash ^ (uint64(e.handle)+uint64(e.size)<<40+uint64(e.flags)<<32)*odd
+	x := e.hash ^ (uint64(e.handle)+uint64(e.size)<<32+uint64(e.flags)<<24)*odd
 	x = (x ^ x>>32) * odd
-	return uint16((x ^ x>>29) * odd >> 48)
+	return ^uint16((x ^ x>>29) * odd >> 48)
 }
 
 // intact reports whether nothing but the walk has changed e.

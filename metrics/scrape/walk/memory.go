@@ -55,6 +55,7 @@ type Memory struct {
 
 	owed    int32 // lines walked that no audit was made for yet
 	audited int32 // where the next audit is due, as an index
+	wrong   bool  // found by a scrape that failed, which left it as it is
 
 	stamps map[telemetry.Handle]int64     // last timestamp of series that give their own
 	marks  map[telemetry.Handle]markStamp // last exemplar of series that have some

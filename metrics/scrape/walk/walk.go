@@ -115,7 +115,7 @@ func (w *Walk) begin(wall int64) {
 	}
 	w.epoch = w.sink.Epoch()
 	w.other = m.epoch != w.epoch
-	w.fresh = w.other || m.generation != w.visit.Generation
+	w.fresh = w.other || m.generation != w.visit.Generation || m.wrong
 	w.old, w.damaged = m.entries, 0
 	w.plan(m, w.target.Key)
 	w.again()
@@ -401,6 +401,7 @@ func (w *Walk) commit(failed bool) {
 	w.settle(m)
 	if failed {
 		m.untrack()
+		m.wrong = m.wrong || w.wrong
 	} else {
 		w.commitEntries()
 	}
@@ -416,7 +417,7 @@ func (w *Walk) commitEntries() {
 	m := w.memory
 	if w.rebuilding {
 		m.replace(w.next)
-		m.epoch, m.generation = w.epoch, w.visit.Generation
+		m.epoch, m.generation, m.wrong = w.epoch, w.visit.Generation, false
 	}
 	m.remember(w.stamped, w.marked)
 	for _, h := range w.released {
