@@ -1,14 +1,19 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // A sweep is invisible but for the memory: it takes away every page that nobody
 // reads, and it ends.
 func TestTrimKeepsTheProgramWorking(t *testing.T) {
-	if _, err := (span{0, 0}).present(); err != nil {
+	if _, err := (span{0, 0}).look(); err != nil {
 		t.Skip(err) // no page map here
 	}
 	var tr trimmer
@@ -46,17 +51,54 @@ func resident(t *testing.T) (n int) {
 		t.Fatal(err)
 	}
 	for _, s := range spans {
-		present, err := s.present()
+		seen, err := s.look()
 		if err != nil {
 			t.Skip(err)
 		}
-		for len(present) > 0 {
-			i := slices.Index(present, true)
-			if i < 0 {
-				break
+		for _, what := range seen {
+			if what != absent {
+				n++
 			}
-			n, present = n+1, present[i+1:]
 		}
 	}
 	return n
+}
+
+// What the loader has relocated is in read-only pages that no file has.
+func TestPagesThatWereWrittenAreKept(t *testing.T) {
+	size := os.Getpagesize()
+	file, err := os.Create(filepath.Join(t.TempDir(), "program"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.Write(make([]byte, 3*size)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := unix.Mmap(int(file.Fd()), 0, 3*size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(b)
+	b[size] = 'x'
+	if err := unix.Mprotect(b, unix.PROT_READ); err != nil {
+		t.Fatal(err)
+	}
+	from := uintptr(unsafe.Pointer(&b[0]))
+	s := span{from, from + uintptr(3*size)}
+	if _, err := s.look(); err != nil {
+		t.Skip(err)
+	}
+	_ = b[0]
+	tr := trimmer{spans: []span{s}}
+	if err := tr.drop(func(int, int) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := s.look()
+	if want := []presence{absent, own, absent}; err != nil || !slices.Equal(seen, want) {
+		t.Errorf("%v are there, %v; want %v", seen, err, want)
+	}
+	if b[size] != 'x' {
+		t.Error("a page that was written is gone")
+	}
 }
