@@ -28,8 +28,8 @@ func newFailureLog(path string, outer *slog.Logger) *failureLog {
 	return &failureLog{path: path, outer: outer}
 }
 
-// add logs that a scrape failed.
-func (f *failureLog) add(job, target string, err error) {
+// add logs that a scrape failed. What it is given has no passwords.
+func (f *failureLog) add(job, target, reason string) {
 	if f == nil {
 		return
 	}
@@ -42,7 +42,7 @@ func (f *failureLog) add(job, target string, err error) {
 		}
 	}
 	if !f.done {
-		f.log.Error(err.Error(), "job_name", job, "target", target)
+		f.log.Error(reason, "job_name", job, "target", target)
 	}
 }
 

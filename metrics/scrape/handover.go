@@ -265,7 +265,7 @@ func (p *Pool) end(e ending) {
 	defer func() { p.walks <- w }()
 	n, err := w.End(&t.memory, walk.Ending{Target: &e.id.Target, At: e.at, Reports: e.reports, GoesOn: goesOn})
 	if err != nil {
-		e.set.log.Warn("end of a target's series was lost", "target", e.id.url, "err", err)
+		e.set.log.Warn("end of a target's series was lost", "target", e.id.Shown, "err", err)
 	}
 	e.set.metrics.forwarded.Add(float64(n))
 }

@@ -72,12 +72,12 @@ func (p *Pool) letGoLocked(t *target) {
 		return
 	}
 	t.hold = nil
-	log, url := p.set.log, t.id.url
+	log, shown := p.set.log, t.id.Shown
 	p.turnLocked(t, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if err := h.LetGo(); err != nil {
-			log.Error("scrape was lost: the receivers did not take it", "target", url, "err", err)
+			log.Error("scrape was lost: the receivers did not take it", "target", shown, "err", err)
 		}
 	})
 }

@@ -391,7 +391,7 @@ const maxTurns = 2
 func (p *Pool) startLocked(t *target, d schedule.Due) {
 	if t.turns == maxTurns {
 		p.set.metrics.slotsMissed.Inc()
-		p.set.log.Warn("slot was left out: the scrape before is not done", "target", t.id.url)
+		p.set.log.Warn("slot was left out: the scrape before is not done", "target", t.id.Shown)
 		return
 	}
 	now := time.Now()

@@ -23,8 +23,8 @@ func (s *settings) observe(t *target, j *job, start time.Time, r walk.Result) {
 	}
 	if r.Err != nil {
 		made.Err = status.HidePasswords(r.Err.Error())
-		s.log.Debug("scrape failed", "target", j.id.url, "err", r.Err)
-		s.failures.add(s.cfg.JobName, j.id.url, r.Err)
+		s.log.Debug("scrape failed", "target", j.id.Shown, "err", made.Err)
+		s.failures.add(s.cfg.JobName, j.id.Shown, made.Err)
 	}
 	t.pastMu.Lock()
 	last := t.began
@@ -52,7 +52,7 @@ func (s *settings) count(j *job, r *walk.Result) {
 	m.outOfBounds.Add(float64(r.OutOfBounds))
 	m.exemplarOrder.Add(float64(r.ExemplarsOutOfOrder))
 	if r.Duplicates+r.OutOfOrder+r.OutOfBounds > 0 {
-		s.log.Warn("samples were refused", "target", j.id.url, "duplicates", r.Duplicates,
+		s.log.Warn("samples were refused", "target", j.id.Shown, "duplicates", r.Duplicates,
 			"out_of_order", r.OutOfOrder, "too_far_ahead", r.OutOfBounds)
 	}
 }
@@ -67,11 +67,11 @@ func (s *settings) countForwarded(j *job, r *walk.Result) {
 		m.latency.Observe(r.Latency.Seconds())
 	}
 	if r.Lost != nil {
-		s.log.Error("scrape was lost: the receivers did not take it", "target", j.id.url, "err", r.Lost)
+		s.log.Error("scrape was lost: the receivers did not take it", "target", j.id.Shown, "err", r.Lost)
 	}
 	if r.Damaged > 0 {
 		m.memoryDamaged.Add(float64(r.Damaged))
-		s.log.Error("what was remembered of a target was wrong, and was made anew", "target", j.id.url, "lines", r.Damaged)
+		s.log.Error("what was remembered of a target was wrong, and was made anew", "target", j.id.Shown, "lines", r.Damaged)
 	}
 	for _, l := range []struct {
 		hit     bool

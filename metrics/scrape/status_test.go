@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,13 +72,16 @@ func TestTargetsTellNoSecrets(t *testing.T) {
 	}}
 	cfg.Params = map[string][]string{"token": {"hush3"}}
 	var log bytes.Buffer
-	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.FailureLog = filepath.Join(t.TempDir(), "failures.json")
 	run(t, cfg, func(r *rig) {
 		r.serve("a:80", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		r.text("b:80", "x 1\nx 2\n") // a duplicate is refused, which is logged
 		r.pool.SetTargets([]telemetry.Target{
 			labels.FromStrings("__address__", "a:80", "__param_api_key", "hush4"),
 			labels.FromStrings("__address__", "me:hush5@a:80", "__meta_url", "http://me:hush6@sd/"),
 			labels.FromStrings("__address__", "http://me:hush7@a:80/metrics"), // is left out
+			labels.FromStrings("__address__", "b:80", "__param_password", "hush8"),
 		})
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -92,11 +97,21 @@ func TestTargetsTellNoSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(text), "hush") || len(told) != 6 {
+		if strings.Contains(string(text), "hush") || len(told) != 9 {
 			t.Errorf("told: %s", text)
 		}
 	})
-	if text := log.String(); strings.Contains(text, "hush") || !strings.Contains(text, "left out") {
+	failures, err := os.ReadFile(cfg.FailureLog)
+	if err != nil || len(failures) == 0 {
+		t.Errorf("%d bytes of failures, %v", len(failures), err)
+	}
+	text := log.String() + string(failures)
+	for _, want := range []string{"left out", "were refused", "scrape failed"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("not logged: %s", want)
+		}
+	}
+	if strings.Contains(text, "hush") {
 		t.Errorf("logged: %s", text)
 	}
 }
