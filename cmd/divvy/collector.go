@@ -43,6 +43,7 @@ type Collector struct {
 	started  time.Time
 	loads    loads
 	usage    usage
+	throttle throttle
 
 	secretTypes map[string]reflect.Type // arguments of components and blocks, by name
 
@@ -199,6 +200,7 @@ func (e explained) Unwrap() error { return e.err }
 
 // reload is Load with a line in the log.
 func (c *Collector) reload() error {
+	c.throttle.useAll()
 	err := c.Load()
 	if err != nil {
 		c.log.Error("configuration not reloaded; the previous one goes on", "path", c.path,

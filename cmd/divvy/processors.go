@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -43,13 +44,23 @@ func (p *processors) next(busy float64) int {
 	return p.now
 }
 
-// followLoad has the scheduler use as many processors as there is work for,
-// until ctx is done, unless GOMAXPROCS is set.
-func followLoad(ctx context.Context, env func(string) string) {
-	p := processors{most: runtime.GOMAXPROCS(0)}
-	if p.now = p.most; p.most == 1 || env("GOMAXPROCS") != "" {
+// A throttle has the scheduler do what processors decides. The zero throttle
+// leaves it alone until follow is called.
+type throttle struct {
+	mu sync.Mutex
+	processors
+}
+
+// follow has the scheduler use as many processors as there is work for, until
+// ctx is done, unless GOMAXPROCS is set.
+func (t *throttle) follow(ctx context.Context, env func(string) string) {
+	if runtime.GOMAXPROCS(0) == 1 || env("GOMAXPROCS") != "" {
 		return
 	}
+	t.mu.Lock()
+	t.most = runtime.GOMAXPROCS(0)
+	t.now = t.most
+	t.mu.Unlock()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	used, at := processorTime(), time.Now()
@@ -59,21 +70,43 @@ func followLoad(ctx context.Context, env func(string) string) {
 			return
 		case <-look.C:
 		}
-		u, t := processorTime(), time.Now()
-		busy := float64(u-used) / float64(t.Sub(at))
-		used, at = u, t
-		if before := p.now; p.next(busy) == before {
-			continue
-		}
-		if p.now < p.most {
-			runtime.GOMAXPROCS(p.now)
-			continue
-		}
-		// What the container may use can have changed meanwhile.
-		runtime.SetDefaultGOMAXPROCS()
-		p.most = runtime.GOMAXPROCS(0)
-		p.now = p.most
+		u, now := processorTime(), time.Now()
+		t.adapt(float64(u-used) / float64(now.Sub(at)))
+		used, at = u, now
 	}
+}
+
+// adapt has the scheduler follow a load that kept busy processors busy.
+func (t *throttle) adapt(busy float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch before := t.now; {
+	case t.next(busy) == before:
+	case t.now < t.most:
+		runtime.GOMAXPROCS(t.now)
+	default:
+		t.useAllLocked()
+	}
+}
+
+// useAll has the scheduler use all processors for the next seconds at least. It
+// is for the time in which a configuration is loaded: that is work, and
+// components ask how many processors there are and keep to the answer.
+func (t *throttle) useAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calm = 0
+	if t.now < t.most {
+		t.useAllLocked()
+	}
+}
+
+// useAllLocked has the scheduler use all processors. What the container may use
+// can have changed meanwhile. It needs mu.
+func (t *throttle) useAllLocked() {
+	runtime.SetDefaultGOMAXPROCS()
+	t.most = runtime.GOMAXPROCS(0)
+	t.now = t.most
 }
 
 // processorTime returns the time that all processors have spent for this

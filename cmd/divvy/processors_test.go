@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"runtime"
+	"testing"
+)
 
 // looks asks p about the same load n times and returns its last answer.
 func (p *processors) looks(n int, busy float64) (now int) {
@@ -41,5 +45,30 @@ func TestOneProcessorStaysOne(t *testing.T) {
 	p := &processors{most: 1, now: 1}
 	if got := p.looks(20, 1); got != 1 {
 		t.Errorf("%d processors are used, want 1", got)
+	}
+}
+
+// Components size what they have by the processors that are in use.
+func TestLoadingUsesAllProcessors(t *testing.T) {
+	all := runtime.GOMAXPROCS(0)
+	if all == 1 || os.Getenv("GOMAXPROCS") != "" {
+		t.Skip("there is no choice of processors")
+	}
+	defer runtime.GOMAXPROCS(all)
+	var th throttle
+	th.useAll()
+	if n := runtime.GOMAXPROCS(0); n != all {
+		t.Fatalf("a throttle that follows nothing has set %d processors", n)
+	}
+	th.processors = processors{most: 64, now: 64}
+	for range calmLooks {
+		th.adapt(0.1)
+	}
+	if n := runtime.GOMAXPROCS(0); n != 1 || th.now != 1 {
+		t.Fatalf("%d processors are used in a calm, %d are said to be", n, th.now)
+	}
+	th.useAll()
+	if n := runtime.GOMAXPROCS(0); n == 1 || th.now != n || th.most != n {
+		t.Errorf("%d processors are used while loading; %d of %d are said to be", n, th.now, th.most)
 	}
 }

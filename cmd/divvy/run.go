@@ -69,7 +69,7 @@ func run(ctx context.Context, cfg Config, path string, con console) error {
 	defer following.Wait()
 	defer stop()
 	following.Go(func() { c.follow(ctx, hangups) })
-	following.Go(func() { followLoad(ctx, os.Getenv) })
+	following.Go(func() { c.throttle.follow(ctx, os.Getenv) })
 	return c.Run(ctx)
 }
 
