@@ -27,8 +27,8 @@ type plan struct {
 
 // run builds what is missing and measures scenario by scenario and round by
 // round. The table is printed at the end, also when ctx is cancelled before that,
-// and the part of each scenario when it is done. What fails does not keep the rest from being
-// measured.
+// and the part of each scenario when it is done. What fails does not keep the
+// rest from being measured.
 func (p plan) run(ctx context.Context) error {
 	p.cache = filepath.Join(p.root, "bench", ".cache")
 	list, err := build(ctx, p)

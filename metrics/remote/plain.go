@@ -118,6 +118,7 @@ func (c *client) tryPlain(ctx context.Context, s *settings, kind uint8, body []b
 	switch {
 	case errors.Is(err, post.ErrUnusual):
 		p.unusual.Store(true)
+		p.Close() // nobody asks over its connections any more
 		return reply{}, false
 	case err != nil:
 		r.err = &url.Error{Op: "Post", URL: p.url, Err: err}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -135,6 +136,48 @@ func TestUnusualAnswersAreAskedForAgainWithTheLibrary(t *testing.T) {
 		r := s.post(t.Context(), wire.KindWrite1, []byte("abc"), 0)
 		if r.err != nil || r.status != http.StatusOK || asked.Load() != i+2 || taken.Load() != i+1 {
 			t.Errorf("%+v after %d questions, %d taken", r, asked.Load(), taken.Load())
+		}
+	}
+}
+
+// Nobody would notice any more that the server has closed them.
+func TestConnectionsToAnUnusualReceiverAreClosed(t *testing.T) {
+	var both sync.WaitGroup
+	both.Add(2)
+	closed := make(chan struct{}, 3)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		both.Done()
+		both.Wait()
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	s := settingsFor(t, Endpoint{URL: srv.URL})
+	var sent sync.WaitGroup
+	for range 2 {
+		sent.Go(func() {
+			if r, ok := s.client.tryPlain(t.Context(), s, wire.KindWrite1, []byte("a"), 0); !ok || r.err != nil {
+				t.Errorf("%+v, %t", r, ok)
+			}
+		})
+	}
+	sent.Wait()
+	if _, ok := s.client.tryPlain(t.Context(), s, wire.KindWrite1, nil, 0); ok {
+		t.Error("an unusual answer is taken")
+	}
+	for range 2 {
+		select {
+		case <-closed:
+		case <-time.After(10 * time.Second):
+			t.Fatal("a connection is still open")
 		}
 	}
 }
