@@ -254,6 +254,24 @@ func TestWrongMemoryIsNotTrustedAfterAFailure(t *testing.T) {
 	}
 }
 
+// No false alarm: a body may end with or without a newline.
+func TestAuditHeedsMissingNewline(t *testing.T) {
+	f := func(media string, bodies ...string) {
+		t.Helper()
+		sink := newRecorder()
+		w := newTestWalk(plain(), sink)
+		w.every = 1
+		for i, body := range bodies {
+			got, _ := walked(w, sink, body, media)
+			if diff := cmp.Diff(expected(body, media), got); diff != "" || w.damaged != 0 {
+				t.Errorf("body %d: %d damaged, (-want +got):\n%s", i, w.damaged, diff)
+			}
+		}
+	}
+	f(mediaText, "x 1", "x 2", "x 1\n", "x 1\n# end", "x 2\n# end", "x 3\n# end\n", "x 1\n# end")
+	f(mediaOpenMetrics, "x 1\n# EOF", "x 2\n# EOF", "x 3\n# EOF\n", "x 4\n# EOF\n", "x 5\n# EOF")
+}
+
 // No false alarm: a sink whose rules change between two audits is no damage.
 func TestAuditHeedsNewRules(t *testing.T) {
 	sink := newRecorder()

@@ -94,6 +94,9 @@ func (w *Walk) hit(e *entry, body []byte) int {
 		return 0
 	}
 	if e.flags&meta != 0 {
+		if n < len(body) && body[n-1] != '\n' {
+			return 0 // it was the end of the body, and more follows now
+		}
 		if w.at == w.due && !w.auditLine(e, body) {
 			return 0
 		}
