@@ -116,6 +116,10 @@ func (r rule) source(lb *labels.Builder) *verdict {
 	return r.ask(text)
 }
 
+// maxText is how long a text may be that is remembered, in bytes: a memo of
+// labels that are whole documents would be large.
+const maxText = 1 << 10
+
 // ask returns the verdict on text.
 func (r rule) ask(text []byte) *verdict {
 	slot := r.memo.slot(text)
@@ -123,7 +127,9 @@ func (r rule) ask(text []byte) *verdict {
 		return v
 	}
 	v := r.judge(string(text))
-	slot.Store(v)
+	if len(text) <= maxText {
+		slot.Store(v)
+	}
 	return v
 }
 

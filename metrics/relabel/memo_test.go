@@ -3,6 +3,7 @@ package relabel
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/common/model"
@@ -67,8 +68,31 @@ func anyLabels(r *rand.Rand) labels.Labels {
 	return lb.Labels()
 }
 
-// What a rule has met is remembered when other rules change, and no more than
-// there is room for.
+// Long texts are matched like others, and not kept.
+func TestLongTextsAreNotRemembered(t *testing.T) {
+	c := relabel.DefaultRelabelConfig
+	c.Action, c.Regex, c.SourceLabels = relabel.Keep, relabel.MustNewRegexp("x*"), model.LabelNames{"a"}
+	p := compile([]*relabel.Config{&c}, nil)
+	kept := func(text string) (keep bool, n int) {
+		keep = p.apply(labels.NewBuilder(labels.FromStrings("a", text)))
+		for i := range p[0].memo.slots {
+			if p[0].memo.slots[i].Load() != nil {
+				n++
+			}
+		}
+		return keep, n
+	}
+	for range 2 {
+		if keep, n := kept(strings.Repeat("x", maxText+1)); !keep || n != 0 {
+			t.Errorf("a long text: %t, %d remembered; want true, 0", keep, n)
+		}
+	}
+	if keep, n := kept(strings.Repeat("x", maxText)); !keep || n != 1 {
+		t.Errorf("a shorter text: %t, %d remembered; want true, 1", keep, n)
+	}
+}
+
+// What a rule has met is remembered when other rules change.
 func TestMemoOutlivesAReload(t *testing.T) {
 	drop := func(text string) *relabel.Config {
 		c := relabel.DefaultRelabelConfig
