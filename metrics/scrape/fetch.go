@@ -36,8 +36,11 @@ func (s *settings) fetch(ctx context.Context, id *identity, size int) (fetch.Pag
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 		return fetch.Page{}, fetch.StatusError(resp.Status)
 	}
-	size = max(size, int(min(resp.ContentLength+1, fetch.LargeBytes)))
-	body, large, err := s.read(ctx, resp.Body, size)
+	room := s.depot.Get(size)
+	if announced := int(min(resp.ContentLength+1, fetch.LargeBytes)); announced > cap(room) {
+		room = s.depot.Grow(room, announced)
+	}
+	body, large, err := s.read(ctx, resp.Body, room)
 	encoding := fetch.EncodingOf(resp.Header.Get("Content-Encoding"))
 	pg := fetch.NewPage(body, large, encoding, resp.Header.Get("Content-Type"))
 	if err != nil {
@@ -47,11 +50,11 @@ func (s *settings) fetch(ctx context.Context, id *identity, size int) (fetch.Pag
 	return pg, nil
 }
 
-// read reads r to its end into a buffer of about size bytes to begin with. If
-// the body becomes large it waits for a place, and says so.
-func (s *settings) read(ctx context.Context, r io.Reader, size int) (b []byte, large bool, err error) {
+// read reads r to its end into room, a buffer of the depot. If the body becomes
+// large it waits for a place, and says so.
+func (s *settings) read(ctx context.Context, r io.Reader, room []byte) (b []byte, large bool, err error) {
 	limit := s.cfg.Limits.MaxBody()
-	b, err = s.depot.ReadAll(r, s.depot.Get(size), min(limit, fetch.LargeBytes))
+	b, err = s.depot.ReadAll(r, room, min(limit, fetch.LargeBytes))
 	if !errors.Is(err, fetch.ErrBodyLimit) || limit <= fetch.LargeBytes {
 		return b, false, err
 	}

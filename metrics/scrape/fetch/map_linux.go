@@ -6,11 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapBytes borrows size bytes from the system. They are made present at once,
-// which costs less than one fault for each page.
-func mapBytes(size int) ([]byte, error) {
-	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE,
-		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+// mapBytes borrows size bytes from the system. present says that they are to
+// take memory at once, else each page does when it is written.
+func mapBytes(size int, present bool) ([]byte, error) {
+	flags := unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
+	if present {
+		flags |= unix.MAP_POPULATE
+	}
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, flags)
 	if err != nil {
 		return nil, fmt.Errorf("map %d bytes: %w", size, err)
 	}

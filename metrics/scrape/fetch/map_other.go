@@ -5,6 +5,6 @@ package fetch
 import "errors"
 
 // mapBytes borrows nothing here.
-func mapBytes(int) ([]byte, error) { return nil, errors.ErrUnsupported }
+func mapBytes(int, bool) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unmapBytes([]byte) {}
