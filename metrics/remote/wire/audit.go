@@ -21,7 +21,8 @@ import (
 //
 // A piece that differs is replaced by its twin before anything of it leaves the
 // block, and all that come after it are their twins, which is slow and safe. A
-// series with the wrong labels is left out.
+// series with the wrong labels is left out. A number that stands for no label at
+// all ends the process: nothing that comes after it could be trusted.
 //
 // The lock that guards the blocks guards their Audit.
 type Audit struct {
