@@ -79,8 +79,12 @@ func (d *Decoder) stored() error {
 	return nil
 }
 
-// fixed makes the tables that need no description.
+// fixed makes the tables that need no description, unless they are there: a
+// block may be ten bits long, and making them takes microseconds.
 func (d *Decoder) fixed() {
+	if d.isFixed {
+		return
+	}
 	for i := range maxLit {
 		switch {
 		case i < 144:
@@ -99,6 +103,7 @@ func (d *Decoder) fixed() {
 	if !d.tables(maxLit, maxDist) {
 		panic("BUG: the fixed codes are no codes")
 	}
+	d.isFixed = true
 }
 
 // tables makes the tables of codes whose lengths are known. It is false if
@@ -139,6 +144,7 @@ func (d *Decoder) dynamic() error {
 	if err := d.readLengths(lits + dists); err != nil {
 		return err
 	}
+	d.isFixed = false
 	if !d.tables(lits, dists) {
 		return ErrCorrupt
 	}

@@ -40,6 +40,7 @@ type Decoder struct {
 	codes    [codeTable]entry
 	lengths  [maxLit + maxDist]uint8 // of the codes of a block
 	building builder
+	isFixed  bool // lit and dist are those of the fixed codes
 }
 
 // Gzip inflates src, which is one gzip member or several, into the memory of

@@ -208,6 +208,21 @@ func TestWhatWasThereDoesNotMatter(t *testing.T) {
 	}
 }
 
+// The tables of a block are not taken for those of the next, also where one made
+// no sense.
+func TestTablesAreThoseOfTheBlock(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 1))
+	bodies := [][]byte{zip([]byte("x 1\n"), 9), zip([]byte("y 22\n"), 9), zip(page(20, false), 9), zip(page(30, true), 1)}
+	var d Decoder
+	for range 2000 {
+		src := bytes.Clone(bodies[r.IntN(len(bodies))])
+		if r.IntN(3) == 0 {
+			src[10+r.IntN(min(60, len(src)-10))] ^= 1 << r.IntN(8)
+		}
+		check(t, &d, src)
+	}
+}
+
 func TestNoMemoryIsTakenForTheSecondBody(t *testing.T) {
 	text := page(1000, false)
 	src := zip(text, 6)
