@@ -87,26 +87,3 @@ func TestBackoffDoubles(t *testing.T) {
 	f(1000, 0, 5*time.Second)
 	f(0, time.Minute, time.Minute)
 }
-
-func TestLanesFollowTheLoad(t *testing.T) {
-	f := func(p pace, want int) {
-		t.Helper()
-		p.min, p.max, p.capacity = 1, 50, 1000
-		if got := nextLanes(p); got != want {
-			t.Errorf("%+v gives %d lanes; want %d", p, got, want)
-		}
-	}
-	f(pace{lanes: 1}, 1)
-	f(pace{lanes: 1, senders: 1, busy: 1, backlog: 5000, before: 4000, delivered: 1000}, 3)  // twice as much comes
-	f(pace{lanes: 3, senders: 1, busy: 1, backlog: 5000, before: 4000, delivered: 1000}, 3)  // the change has not come through yet
-	f(pace{lanes: 1, senders: 1, busy: 1, backlog: 99_000, before: 0, delivered: 100}, 50)   // at most the maximum
-	f(pace{lanes: 4, senders: 4, busy: 1, backlog: 5000, before: 5000, delivered: 1000}, 5)  // it does not shrink
-	f(pace{lanes: 4, senders: 4, busy: 1, backlog: 5000, before: 9000, delivered: 1000}, 4)  // it shrinks: enough
-	f(pace{lanes: 4, senders: 4, busy: 1, backlog: 500, before: 100, delivered: 1000}, 4)    // it fits what is read ahead
-	f(pace{lanes: 4, senders: 4, busy: 0.5, backlog: 5000, before: 0, delivered: 1000}, 4)   // they have time left
-	f(pace{lanes: 4, senders: 4, busy: 1, backlog: 5000, before: 0, delivered: 0}, 4)        // nothing to reckon with
-	f(pace{lanes: 4, senders: 4, busy: 1, backlog: 5000, delivered: 1000, failing: true}, 4) // more would not help
-	f(pace{lanes: 4, senders: 4, busy: 0.1, backlog: 10}, 2)
-	f(pace{lanes: 4, senders: 4, busy: 0.1, backlog: 5000, before: 9000}, 4)
-	f(pace{lanes: 1, senders: 1, busy: 0.1}, 1)
-}

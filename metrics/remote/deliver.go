@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/remote/lane"
 	"github.com/divvy-collector/divvy/metrics/remote/wire"
 )
 
@@ -15,7 +16,7 @@ func (e *endpoint) deliver(ctx context.Context, l wire.Load, p *patience) error 
 	for attempt := 0; ; attempt++ {
 		set := e.settings.Load()
 		l = e.current(l, set)
-		rest, late := p.late.timely(l)
+		rest, late := p.late.Timely(l)
 		if late != (wire.Counts{}) {
 			e.metrics.failed(late, lateReason)
 		}
@@ -165,7 +166,7 @@ type patience struct {
 	refusals int
 	taken    bool // the receiver took a part
 
-	late *lateness // of the lane; nil: nothing is remembered
+	late *lane.Lateness // of the lane; nil: nothing is remembered
 }
 
 // lateReason is the label of the metrics for samples of late series that were
@@ -221,7 +222,7 @@ func (e *endpoint) isolate(ctx context.Context, l wire.Load, r reply, p *patienc
 
 // reject drops l, which the receiver refuses.
 func (e *endpoint) reject(l wire.Load, r reply, p *patience) {
-	p.late.note(l, r, time.Now())
+	p.late.Note(l, r.text, time.Now())
 	e.metrics.failed(l.Counts, refusal(r))
 	if !p.taken {
 		e.failing.refuse(r)

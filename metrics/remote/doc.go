@@ -19,7 +19,7 @@
 //
 // What the receiver answers decides what happens (classify): it is retried for
 // ever, or the offending series is searched and dropped alone (isolate). Of a
-// series that was refused as too late what waits is dropped unasked (lateness).
+// series that was refused as too late what waits is dropped unasked (lane.Lateness).
 //
 // One piece of a request in some is checked before it is written to the log
 // (wire.Audit), since a receiver would take wrong samples like right ones.

@@ -62,17 +62,3 @@ func TestABacklogOfMovedTargetsIsDroppedWithoutASearch(t *testing.T) {
 		})
 	}
 }
-
-func TestOnlyLatenessIsRemembered(t *testing.T) {
-	f := func(text string, want bool) {
-		t.Helper()
-		if got := tellsLate(reply{status: 400, text: text}); got != want {
-			t.Errorf("%q: %t", text, got)
-		}
-	}
-	f("out of order sample", true)
-	f("failed pushing to ingester: user=x: the sample has been rejected because another sample with a more recent timestamp has already been ingested (err-mimir-sample-out-of-order)", true)
-	f("err-mimir-sample-timestamp-too-old", true)
-	f("label name is not valid", false)
-	f("", false)
-}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/divvy-collector/divvy/metrics/remote/lane"
 	"github.com/divvy-collector/divvy/metrics/remote/wire"
 	"github.com/divvy-collector/divvy/queue"
 	"github.com/divvy-collector/divvy/telemetry"
@@ -121,17 +122,17 @@ func (e *endpoint) setPace(before int64) (backlog int64) {
 	set, lanes := e.settings.Load(), e.laneCount()
 	backlog = e.queue.Stats().Items
 	senders := max(1, int(e.senders.Load()))
-	desired := nextLanes(pace{
-		lanes:     lanes,
-		min:       set.Queue.MinLanes,
-		max:       set.Queue.MaxLanes,
-		senders:   senders,
-		backlog:   backlog,
-		before:    before,
-		delivered: e.delivered.Swap(0),
-		capacity:  int64(set.Queue.Capacity),
-		busy:      float64(e.busy.Swap(0)) / float64(paceEvery) / float64(senders),
-		failing:   e.failing.times() > 0,
+	desired := lane.Next(lane.Pace{
+		Lanes:     lanes,
+		Min:       set.Queue.MinLanes,
+		Max:       set.Queue.MaxLanes,
+		Senders:   senders,
+		Backlog:   backlog,
+		Before:    before,
+		Delivered: e.delivered.Swap(0),
+		Capacity:  int64(set.Queue.Capacity),
+		Busy:      float64(e.busy.Swap(0)) / float64(paceEvery) / float64(senders),
+		Failing:   e.failing.times() > 0,
 	})
 	e.metrics.desired.Set(float64(desired))
 	e.setLanes(desired)
@@ -199,11 +200,11 @@ func (e *endpoint) next(ctx context.Context) (arrival, bool) {
 func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bool) {
 	var senders sync.WaitGroup
 	defer senders.Wait()
-	lanes := make([]*lane, first.lanes)
+	lanes := make([]*lane.Lane, first.lanes)
 	defer func() {
 		for _, ln := range lanes {
 			if ln != nil {
-				ln.end()
+				ln.End()
 			}
 		}
 	}()
@@ -212,11 +213,11 @@ func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bo
 	for a := first; a.lanes == first.lanes; {
 		ln := lanes[a.lane]
 		if ln == nil {
-			ln = newLane()
+			ln = lane.New()
 			lanes[a.lane] = ln
 			senders.Go(func() { e.serve(ctx, ln) })
 		}
-		if !ln.put(ctx, a.Record, e.settings.Load().Queue.Capacity) {
+		if !ln.Put(ctx, a.Record, e.settings.Load().Queue.Capacity) {
 			return arrival{}, false
 		}
 		if a, ok = e.next(ctx); !ok {
@@ -230,10 +231,10 @@ func (e *endpoint) stretch(ctx context.Context, first arrival) (_ arrival, ok bo
 }
 
 // serve sends what is in a lane, in order, until it ends or ctx is done.
-func (e *endpoint) serve(ctx context.Context, ln *lane) {
-	var late lateness
+func (e *endpoint) serve(ctx context.Context, ln *lane.Lane) {
+	var late lane.Lateness
 	for {
-		recs := ln.take(ctx, late.limit(e.settings.Load().Queue.MaxSamples))
+		recs := ln.Take(ctx, late.Limit(e.settings.Load().Queue.MaxSamples))
 		if len(recs) == 0 {
 			return
 		}

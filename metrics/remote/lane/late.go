@@ -1,4 +1,4 @@
-package remote
+package lane
 
 import (
 	"strings"
@@ -9,14 +9,14 @@ import (
 	"github.com/divvy-collector/divvy/metrics/remote/wire"
 )
 
-// A lateness remembers the series of a lane that the receiver refused because
+// A Lateness remembers the series of a lane that the receiver refused because
 // it has newer samples of them: their target has moved to another node, which
 // is ahead of what this one still has to deliver. What waits of them from
 // before the refusal is dropped without asking again, and without a search by
 // halves for each record.
 //
 // It is used by the sender of its lane only. The zero value knows none.
-type lateness struct {
+type Lateness struct {
 	until  map[uint64]int64 // by the hash of their labels: when they were refused, Unix ms
 	newest int64            // of until
 }
@@ -28,8 +28,8 @@ const maxLate = 100_000
 var lateAnswers = []string{"out of order", "out-of-order", "too old", "too-old", "out of bounds", "out-of-bounds"}
 
 // tellsLate reports whether a refusal means the time of samples.
-func tellsLate(r reply) bool {
-	text := strings.ToLower(r.text)
+func tellsLate(text string) bool {
+	text = strings.ToLower(text)
 	for _, a := range lateAnswers {
 		if strings.Contains(text, a) {
 			return true
@@ -38,10 +38,10 @@ func tellsLate(r reply) bool {
 	return false
 }
 
-// note remembers l, a single series that was refused alone, if r says that it
-// is late.
-func (x *lateness) note(l wire.Load, r reply, now time.Time) {
-	if x == nil || len(l.Series) != 1 || !tellsLate(r) || len(x.until) >= maxLate {
+// Note remembers l, a single series that was refused alone, if the text of the
+// refusal says that it is late.
+func (x *Lateness) Note(l wire.Load, text string, now time.Time) {
+	if x == nil || len(l.Series) != 1 || !tellsLate(text) || len(x.until) >= maxLate {
 		return
 	}
 	if x.until == nil {
@@ -51,14 +51,14 @@ func (x *lateness) note(l wire.Load, r reply, now time.Time) {
 	x.until[xxhash.Sum64String(l.LabelsOf(l.Series[0]))] = x.newest
 }
 
-// timely returns l without late series, and what those had. After the last
+// Timely returns l without late series, and what those had. After the last
 // record that can have some everything is forgotten.
-func (x *lateness) timely(l wire.Load) (rest wire.Load, late wire.Counts) {
+func (x *Lateness) Timely(l wire.Load) (rest wire.Load, late wire.Counts) {
 	if x == nil || len(x.until) == 0 || len(l.Recs) != 1 || l.Kind == wire.KindMetadata1 {
 		return l, late
 	}
 	if l.Recs[0].MinTime > x.newest {
-		*x = lateness{}
+		*x = Lateness{}
 		return l, late
 	}
 	return l.Without(func(d wire.Load, series []byte) bool {
@@ -67,9 +67,9 @@ func (x *lateness) timely(l wire.Load) (rest wire.Load, late wire.Counts) {
 	})
 }
 
-// limit returns how many samples the next request may have: while there are
+// Limit returns how many samples the next request may have: while there are
 // late series, records are sent one at a time.
-func (x *lateness) limit(most int) int {
+func (x *Lateness) Limit(most int) int {
 	if len(x.until) > 0 {
 		return 1
 	}
