@@ -4,14 +4,15 @@ import (
 	"bytes"
 
 	"github.com/golang/snappy"
+	"github.com/klauspost/compress/s2"
 )
 
 // An Audit looks for pieces of blocks that say something else than they should,
 // whatever the reason: a mistake of the encoder or of the compressor, a number
 // that stands for the wrong label, memory that was overwritten.
 //
-//	sample ─┬─► run, Table, symbols ─► series ─► s2 ─► elements ─► golang/snappy ─┐
-//	        └─► twin: labels one by one ────────────────────────────────────── equal?
+//	sample ─┬─► run, Table, symbols ─► series ─► compressor ─► elements ─► another ─┐
+//	        └─► twin: labels one by one ──────────────────────────────────────── equal?
 //
 // Of one piece in Every a twin is written at the same time, by code that is as
 // simple as can be and shares next to nothing with the encoder. The piece is
@@ -83,13 +84,13 @@ func (b *Block) prove(at int) (size int) {
 		b.twin.table.torn.Store(true)
 	}
 	request := b.twin.request(b.sym.fresh)
-	b.packed = append(b.packed[:at], elementsOf(request)...)
+	b.packed = append(b.packed[:at], b.elementsOf(request)...)
 	return len(request)
 }
 
 // sameAsTwin reports whether elements decode to what the twin of b says.
 func (b *Block) sameAsTwin(elements []byte) bool {
-	raw, err := decodeElements(elements, len(b.series))
+	raw, err := b.decodeElements(elements, len(b.series))
 	return err == nil && bytes.Equal(raw, b.twin.request(b.sym.numbers))
 }
 
@@ -101,20 +102,29 @@ func (b *Block) provenSymbols(dst []byte) []byte {
 	if b.Checked == 0 {
 		return dst
 	}
-	raw, err := decodeElements(dst[at:], len(b.sym.bytes))
+	raw, err := b.decodeElements(dst[at:], len(b.sym.bytes))
 	if err == nil && bytes.Equal(raw, b.sym.bytes) {
 		return dst
 	}
 	b.Damaged++
-	return append(dst[:at], elementsOf(b.sym.bytes)...)
+	return append(dst[:at], b.elementsOf(b.sym.bytes)...)
 }
 
-// decodeElements returns what elements stand for, size bytes.
-func decodeElements(elements []byte, size int) ([]byte, error) {
-	return snappy.Decode(nil, append(appendVarint(nil, uint64(size)), elements...))
+// decodeElements returns what elements stand for, size bytes. It uses the
+// library that b does not compress with.
+func (b *Block) decodeElements(elements []byte, size int) ([]byte, error) {
+	block := append(appendVarint(nil, uint64(size)), elements...)
+	if b.Kind == KindWrite2 {
+		return s2.Decode(nil, block)
+	}
+	return snappy.Decode(nil, block)
 }
 
 // elementsOf compresses raw with the library that b does not use otherwise.
-func elementsOf(raw []byte) []byte {
-	return snappy.Encode(nil, raw)[varintLen(uint64(len(raw))):]
+func (b *Block) elementsOf(raw []byte) []byte {
+	encode := snappy.Encode
+	if b.Kind == KindWrite2 {
+		encode = s2.EncodeSnappy
+	}
+	return encode(nil, raw)[varintLen(uint64(len(raw))):]
 }

@@ -183,7 +183,7 @@ func TestEveryFlippedBitIsSeen(t *testing.T) {
 		for bit := range 8 * len(elements) {
 			elements[bit/8] ^= 1 << (bit % 8)
 			if b.sameAsTwin(elements) {
-				if raw, err := decodeElements(elements, len(b.series)); err != nil || string(raw) != string(b.series) {
+				if raw, err := b.decodeElements(elements, len(b.series)); err != nil || string(raw) != string(b.series) {
 					t.Errorf("kind %d: bit %d of %d bytes is not seen", kind, bit, len(elements))
 				}
 			}
