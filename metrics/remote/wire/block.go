@@ -109,34 +109,14 @@ func (b *Block) open(l Line) (at int) {
 		return b.open2(l)
 	}
 	out, at := begin(b.series, tag(1, wireBytes), 2)
-	t := &l.table.pairs
-	n, out, all := len(out), out[:cap(out)], t.bytes[:cap(t.bytes)]
 	for list := l.pairs; len(list) > 0; {
-		p, size := uint64(list[0]), 1
-		if p >= 0x80 {
-			p, size = binary.Uvarint(list)
-		}
-		list = list[size:]
-		start := int(t.at[p])
-		size = 2 + int(all[start+1])
-		if size > 2*piece || n+2*piece > len(out) || start+2*piece > len(all) {
-			out = append(out[:n], t.encoded(pair(p))...)
-			n, out = len(out), out[:cap(out)]
-			continue
-		}
-		// Two moves of fixed size cost less than one of the right size.
-		*(*[piece]byte)(out[n:]) = *(*[piece]byte)(all[start:])
-		if size > piece {
-			*(*[piece]byte)(out[n+piece:]) = *(*[piece]byte)(all[start+piece:])
-		}
-		n += size
+		p, n := binary.Uvarint(list)
+		list = list[n:]
+		out = append(out, l.table.pairs.encoded(pair(p))...)
 	}
-	b.series = out[:n]
+	b.series = out
 	return at
 }
-
-// piece is the size of a move of labels, in bytes.
-const piece = 32
 
 // open2 is open for 2.0: the labels are packed references to symbols, name and
 // value in turn.
@@ -145,10 +125,7 @@ func (b *Block) open2(l Line) (at int) {
 	out, refs := begin(out, tag(1, wireBytes), 1)
 	b.sym.use(l.table)
 	for list := l.pairs; len(list) > 0; {
-		p, n := uint64(list[0]), 1
-		if p >= 0x80 {
-			p, n = binary.Uvarint(list)
-		}
+		p, n := binary.Uvarint(list)
 		list = list[n:]
 		out = b.sym.appendRefs(out, pair(p))
 	}

@@ -133,8 +133,8 @@ func (r *run) add1(pairs []byte, v float64) bool {
 }
 
 // labels writes the labels of pairs into out from n on, and returns where they
-// end, or 0 if there is no room for a long one. Numbers of pairs are read here and in refs, not
-// in a function, which would be called for each of them.
+// end, or 0 if there is no room for a long one. Numbers of pairs are read here
+// and in refs, not in a function, which would be called for each of them.
 func (r *run) labels(out []byte, n int, pairs []byte) int {
 	begins, all := r.Table.pairs.at, r.Table.pairs.bytes[:cap(r.Table.pairs.bytes)]
 	for i := 0; i < len(pairs); {
